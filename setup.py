@@ -1,8 +1,8 @@
 """Adds to pyproject.toml what it cannot say: folders beside the package that travel inside of it.
 
-`python/` (classes that render hosts load) and `statistics/` (PHP pages) are not modules of `afanasy_py`. A wheel
-carries them as `afanasy_py/_tree/python` and `afanasy_py/_tree/statistics`; `afanasy_py/paths.py` finds them in
-both places.
+`python/` (classes that render hosts load) and `statistics/` (PHP pages) are not modules of `afanasy_py`. A
+wheel carries them as `afanasy_py/_tree/python` and `afanasy_py/_tree/statistics`; `afanasy_py/paths.py` finds
+them in both places.
 """
 
 from setuptools import find_packages, setup
