@@ -1,0 +1,10 @@
+"""Any command."""
+# ruff: noqa: N801 - the class is named as the file
+
+from services import service
+
+parser = "generic"  # the parser of blocks that name none, read by tools that submit jobs
+
+
+class generic(service.service):
+    """Any command."""
