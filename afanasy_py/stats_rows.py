@@ -1,7 +1,8 @@
 """Rows of the statistics tables, as values.
 
 Attribute names and their order are the columns of the tables `jobs`, `tasks` and `logs`. All times are
-Unix seconds.
+Unix seconds. Texts may be of any length and have any characters: what the tables cannot hold is cut or
+taken out on the way there.
 """
 
 from dataclasses import dataclass
@@ -9,21 +10,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """One block of a deleted job."""
+    """One block of a deleted job; `time_started` and `time_done` are of the job."""
 
+    serial: int
+    id_block: int
     annotation: str
     blockname: str
     capacity: int
     description: str
     folder: str
-    hostname: str
-    id_block: int
     jobname: str
-    run_time_sum: int
-    serial: int
+    hostname: str
     service: str
     tasks_done: int
     tasks_quantity: int
+    run_time_sum: int
     time_done: int
     time_started: int
     username: str
@@ -33,6 +34,9 @@ class JobRow:
 class TaskRow:
     """One finished run of a task."""
 
+    serial: int
+    id_block: int
+    id_task: int
     annotation: str
     blockname: str
     capacity: int
@@ -43,11 +47,8 @@ class TaskRow:
     folder: str
     frame_pertask: int
     hostname: str
-    id_block: int
-    id_task: int
     jobname: str
     resources: str
-    serial: int
     service: str
     starts_count: int
     time_done: int
