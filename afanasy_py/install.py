@@ -140,7 +140,11 @@ def check_interpreter(python: str, folder: Path) -> None:
     Raises:
         InstallError: It cannot, with the reason.
     """
-    program = f"import sys; sys.path[0] = {str(folder)!r}; import afanasy_py.cli"
+    program = (
+        f"import sys; sys.path[0] = {str(folder)!r}; import afanasy_py.cli, os; "
+        f"found = os.path.dirname(afanasy_py.__path__[0]); "
+        f"sys.exit(found != {str(folder)!r} and 'afanasy_py is found in ' + found)"
+    )
     done = subprocess.run([python, "-E", "-c", program], capture_output=True, text=True, check=False)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
