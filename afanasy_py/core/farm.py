@@ -1,0 +1,904 @@
+"""The farm: all nodes, and the few operations through which every rule changes them.
+
+State lives here and nowhere else. A call of `handle` or `tick` takes the time as an argument, changes the
+state, brings everything that follows from the change up to date, starts what can start, and leaves what
+the outside must do in `changes`. It never waits, so each call is one step that nobody sees the middle of.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from afanasy_py.core import farmpart, hosts, refresh, registration, running
+from afanasy_py.core.branch import TOTALS, Branch
+from afanasy_py.core.changes import Changes, Removed
+from afanasy_py.core.events import Events
+from afanasy_py.core.job import SYSJOB_ID, Job
+from afanasy_py.core.node import Logged, LogLine
+from afanasy_py.core.pool import TOTALS as POOL_TOTALS
+from afanasy_py.core.pool import Pool
+from afanasy_py.core.render import BUSY, NIMBY_ALL, NIMBY_OWN, PAUSED, SICK, Render
+from afanasy_py.core.solver.solver import Solver
+from afanasy_py.core.table import Table
+from afanasy_py.core.task_states import DON, OFF, RDY, RUN, TRY, WRC
+from afanasy_py.core.timers import Timers
+from afanasy_py.core.user import User
+from afanasy_py.stats_rows import JobRow, LogRow
+
+if TYPE_CHECKING:
+    from afanasy_py.core.block import Block
+    from afanasy_py.core.monitor import Monitor
+    from afanasy_py.core.run import Run
+    from afanasy_py.msg.records.taskpos import TaskPos
+    from afanasy_py.msg.records.taskup import TaskUp
+    from afanasy_py.settings import Settings
+
+#: Names of the limits by which a host becomes nimby or free by itself; the nearest pool with a value counts.
+AUTOMATICS = (
+    "idle_wolsleep_time",
+    "idle_free_time",
+    "busy_nimby_time",
+    *(f"{when}_{what}" for when in ("idle", "busy") for what in ("cpu", "mem", "swp", "hddgb", "hddio", "netmbs")),
+)
+
+#: The log of a job, in the language of the original: a branch's log type has its own plural.
+LOG_KINDS = {"branches": "branchs"}
+
+
+class SystemJob:
+    """What the farm asks of its system job; `sysjob` gives the real one, this one does nothing."""
+
+    def job_events(self, job: Job, events: list[str]) -> None:
+        """Let the events service hear of a job."""
+
+    def render_event(self, render: Render, event: str) -> None:
+        """Let the events service hear of a render."""
+
+    def post_commands(self, job: Job) -> None:
+        """Queue the post commands of a job that is deleted."""
+
+    def wake(self, render: Render) -> None:
+        """Queue the command that wakes a render."""
+
+    def tick(self) -> None:
+        """Do what is due."""
+
+
+class Farm:
+    """All state of the server."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        now: float = 0.0,
+        time_text: Callable[[int], str] = str,
+        version: str = "3.4.1",
+    ) -> None:
+        self.settings = settings
+        self.version = version
+        #: Unix seconds of the running call.
+        self.now = now
+        #: Writes a moment as logs and texts for users show it.
+        self.time_text = time_text
+        self.jobs: Table[Job] = Table("Jobs", 1_000_000)
+        self.renders: Table[Render] = Table("Renders", 100_000)
+        self.users: Table[User] = Table("Users", 10_000)
+        self.branches: Table[Branch] = Table("Branches", 10_000)
+        self.pools: Table[Pool] = Table("Pools", 10_000)
+        self.monitors: Table[Monitor] = Table("Monitors", 100_000)
+        #: The last serial given to a job.
+        self.jobs_serial = 0
+        self.changes = Changes()
+        self.events = Events()
+        self.timers = Timers()
+        self.solver = Solver(self)
+        self.sysjob = SystemJob()
+        #: True in demo mode: no new jobs, no changes of commands.
+        self.demo = False
+        #: False when nobody keeps statistics, so that rows need not be made.
+        self.keeps_statistics = True
+        #: {job id: job}: to be refreshed before the call ends.
+        self.dirty_jobs: dict[int, Job] = {}
+        #: {render id: render}: runs ended; busy ones without tasks become free after solving.
+        self.freed: dict[int, Render] = {}
+        #: {job id: job}: jobs with a mask of jobs to wait for.
+        self.waiters: dict[int, Job] = {}
+        #: {(job id, block, task)} whose output monitors listen to; block and task -1: the whole job.
+        self.listened: dict[tuple[int, int, int], None] = {}
+        #: {pool id: limits of its automatics, None: all are off}
+        self._automatics: dict[int, dict[str, int] | None] = {}
+        self.root_pool = self._make_root_pool()
+        self.root_branch = registration.new_branch(self, "/", None)
+
+    # -- the two ways in
+
+    def begin(self, now: float) -> None:
+        """Begin a call: the time moves on, and what is due by now is done."""
+        self.now = max(now, self.now)
+        for what in self.timers.take_due(self.now):
+            self._on_timer(*what)
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        self.begin(now)
+        self.settle()
+
+    def next_time(self) -> float | None:
+        """Return when `tick` has something to do next, Unix seconds."""
+        return self.timers.next_time()
+
+    def settle(self) -> None:
+        """Bring up to date what the call changed, start what can start, and again."""
+        self._refresh_dirty()
+        self.solver.solve(self._start)
+        self._free_hosts()
+        self._refresh_dirty()
+
+    def _refresh_dirty(self) -> None:
+        dirty = self.dirty_jobs
+        while dirty:
+            job = dirty.pop(next(iter(dirty)))
+            refresh.refresh_job(self, job)
+
+    def _start(self, block: Block, number: int, render: Render) -> None:
+        block.start(self, number, render)
+
+    def _free_hosts(self) -> None:
+        """Let busy renders that got no new task become free (spec 7.9)."""
+        if self.freed:
+            for render in self.freed.values():
+                if not render.runs and render.st & BUSY:
+                    render.st &= ~BUSY
+                    render.task_start_finish_time = int(self.now)
+                    self.save(render)
+                    self.changed(render)
+                    self.place_render(render)
+            self.freed.clear()
+
+    def _on_timer(self, name: str, *args: Any) -> None:
+        match name:
+            case "zombie":
+                render = self.renders.by_id.get(args[0])
+                if render is not None:
+                    hosts.check_silence(self, render)
+            case "run":
+                job = self.jobs.by_id.get(args[0])
+                if job is not None and args[1] < len(job.blocks):
+                    run = job.blocks[args[1]].runs.get(args[2])
+                    if run is not None:
+                        running.check_run(self, run)
+            case "window":
+                self._open_window(args[0], args[1])
+            case "job":
+                job = self.jobs.by_id.get(args[0])
+                if job is not None:
+                    job.force_refresh = True
+                    self.dirty_jobs[job.id] = job
+            case "life":
+                job = self.jobs.by_id.get(args[0])
+                if job is not None:
+                    self.check_life(job)
+            case "forgive":
+                job = self.jobs.by_id.get(args[0])
+                if job is not None and args[1] < len(job.blocks):
+                    self._forgive(job.blocks[args[1]])
+            case "reconnect":
+                job = self.jobs.by_id.get(args[0])
+                if job is not None and args[1] < len(job.blocks):
+                    self._give_up_reconnect(job.blocks[args[1]])
+            case "no_task":
+                render = self.renders.by_id.get(args[0])
+                if render is not None:
+                    self.check_no_task(render)
+            case "overload":
+                render = self.renders.by_id.get(args[0])
+                if render is not None:
+                    self.check_overload(render)
+            case "monitor":
+                self.check_monitor(args[0])
+            case "wake":
+                self._wake_by_jobs()
+            case "sysjob":
+                self.sysjob.tick()
+
+    def _open_window(self, kind: str, node_id: int) -> None:
+        """A node's limit per second is over: it may start tasks again."""
+        node = getattr(self, kind).by_id.get(node_id)
+        if node is None:
+            return
+        if kind == "jobs":
+            self.solver.update_job(node)
+        elif kind == "users":
+            self.solver.update_user(node)
+        else:
+            self.solver.update_branch(node)
+
+    # -- nodes come and go
+
+    def _make_root_pool(self) -> Pool:
+        return Pool(
+            name="/", priority=self.settings.af_priority, capacity_host=1100, max_tasks_host=4, time_creation=int(self.now)
+        )
+
+    def make_roots(self) -> None:
+        """Take in the root pool and the root branch of a new farm, unless a store brought them."""
+        if not self.root_pool.id:
+            self.root_pool.time_creation = int(self.now)
+            self.pools.add(self.root_pool)
+            self.log(self.root_pool, "Created.", store=True)
+            self.save(self.root_pool)
+        if not self.root_branch.id:
+            self.root_branch.time_creation = self.root_branch.time_empty = int(self.now)
+            self.branches.add(self.root_branch)
+            self.save(self.root_branch)
+
+    def add_user(self, user: User) -> None:
+        """Take a new user in."""
+        self.users.add(user)
+        self.events.mark("users_add", user.id)
+        self.changed(user)
+        self.save(user)
+        self.line(
+            f"New job user registered: #{user.id}:{user.priority} {user.name} j0/0 r0/{user.max_running_tasks}"
+        )
+
+    def remove_user(self, user: User) -> None:
+        """Let a user without jobs go."""
+        for link in list(user.in_branch.values()):
+            link.step_off()
+            link.branch.users.pop(user.id, None)
+        user.in_branch.clear()
+        self.users.remove(user)
+        self._gone(user)
+
+    def add_branch(self, branch: Branch, parent: Branch | None) -> None:
+        """Take a new branch in, below its parent."""
+        self.branches.add(branch)
+        if parent is not None:
+            branch.parent_node = parent
+            parent.children[branch.id] = branch
+            for link in parent.path():
+                link.branches_total += 1
+                self.changed(link)
+            self.solver.update_branch(branch)
+        self.events.mark("branches_add", branch.id)
+        self.changed(branch)
+        self.save(branch)
+
+    def remove_branch(self, branch: Branch) -> None:
+        """Let a branch without jobs and children go."""
+        parent = branch.parent_node
+        assert parent is not None
+        branch.step_off()
+        del parent.children[branch.id]
+        for link in parent.path():
+            link.branches_total -= 1
+            self.changed(link)
+        self.branches.remove(branch)
+        self._gone(branch)
+
+    def add_pool(self, pool: Pool, parent: Pool | None) -> None:
+        """Take a new pool in, below its parent."""
+        self.pools.add(pool)
+        if parent is not None:
+            pool.pool_node = parent
+            parent.children[pool.id] = pool
+            link: Pool | None = parent
+            while link is not None:
+                link.pools_total += 1
+                self.changed(link)
+                link = link.pool_node
+        self.events.mark("pools_add", pool.id)
+        self.changed(pool)
+        self.save(pool)
+
+    def remove_pool(self, pool: Pool) -> None:
+        """Let a pool without renders and children go."""
+        parent = pool.pool_node
+        assert parent is not None
+        del parent.children[pool.id]
+        link: Pool | None = parent
+        while link is not None:
+            link.pools_total -= 1
+            self.changed(link)
+            link = link.pool_node
+        self.solver.ready.pop(pool.id, None)
+        self.pools.remove(pool)
+        self._automatics.clear()
+        self._gone(pool)
+
+    def add_render(self, render: Render, pool: Pool | None = None) -> None:
+        """Take a new render in, into a pool or the one whose pattern takes its name."""
+        self.renders.add(render)
+        self.put_into_pool(render, pool or self.root_pool.find_for(render.name))
+        self.events.mark("renders_add", render.id)
+
+    def put_into_pool(self, render: Render, pool: Pool) -> None:
+        """Put a render that runs nothing into a pool, out of the one it was in."""
+        self.leave_pool(render)
+        render.pool_node = pool
+        pool.renders[render.id] = render
+        self.log(pool, f"Adding a render: {render.name}")
+        render.refresh_inherited()
+        self.changed(render)
+        self.place_render(render)
+        self.solver.touch_render(render)
+
+    def leave_pool(self, render: Render) -> None:
+        """Take a render out of its pool."""
+        pool = render.pool_node
+        if pool is None:
+            return
+        self.solver.forget_render(render)
+        self._set_share(render, pool, (0,) * len(POOL_TOTALS))
+        pool.renders.pop(render.id, None)
+        self.log(pool, f"Removing a render: {render.name}")
+        render.pool_node = None
+
+    def remove_render(self, render: Render) -> None:
+        """Let an offline render go."""
+        self.log(render, "Deleting")
+        self.line(f"Deleting {render.name}")
+        self.leave_pool(render)
+        self.renders.remove(render)
+        self._gone(render)
+
+    def add_job(self, job: Job, user: User, branch: Branch) -> None:
+        """Take a job in, below its user and branch."""
+        job.user, job.branch_node = user, branch
+        self.jobs.add(job)
+        branch.jobs[job.id] = job
+        for moved in user.insert_job(job):
+            if moved is not job:
+                self.changed(moved)
+                self.save(moved)
+        user.jobs_num += 1
+        self.solver.join(job)
+        self.update_totals(job)
+        if job.depend_mask or job.depend_mask_global:
+            self.waiters[job.id] = job
+        self.events.mark("jobs_add", job.id, user.id)
+        self.changed(job)
+        self.changed(user)
+        self.save(job)
+        for block in job.blocks:
+            if not block.is_numeric():
+                self.changes.block_tasks[job.id, block.block_num] = None
+        self.watch_life(job)
+        self.wake_waiters(job)
+        self.line(
+            f'Job registered: "{job.name}"[{job.id}]: {job.user_name}@{job.host_name}[{job.user_list_order}]'
+        )
+
+    def delete_job(self, job: Job) -> None:
+        """Begin to delete a job: at once when nothing of it runs, else when the last run has ended."""
+        if job.deleting or job.gone:
+            return
+        job.deleting = True
+        self.emit_job_events(job, ["JOB_DELETED"])
+        if not job.running_tasks_num:
+            self.finish_deletion(job)
+            return
+        job.st = (job.st | OFF) & ~RDY
+        job.locked = True
+        self.solver.update_job(job)
+        for block in job.blocks:
+            for run in list(block.runs.values()):
+                running.stop_run(self, run, "Job is deleted.")
+        self.changed(job)
+        self.save(job)
+
+    def finish_deletion(self, job: Job) -> None:
+        """Let a job without running tasks go."""
+        if job.gone:
+            return
+        self.line(f"Deleting a job: {job.name}[{job.id}]")
+        self.sysjob.post_commands(job)
+        self._add_job_rows(job)
+        self.solver.part(job)
+        user, branch = job.user, job.branch_node
+        self._set_job_share(job, (0,) * len(TOTALS))
+        del branch.jobs[job.id]
+        user.jobs.remove(job)
+        user.jobs_num -= 1
+        if job.counted_running:
+            user.running_jobs_num -= 1
+        self.waiters.pop(job.id, None)
+        self.dirty_jobs.pop(job.id, None)
+        self.events.mark("jobs_del", job.id, user.id)
+        self.jobs.remove(job)
+        self.changed(user)
+        self.changed(branch)
+        self._gone(job)
+        self.wake_waiters(job)
+
+    def move_job(self, job: Job, user: User, branch: Branch) -> None:
+        """Give a job another user or branch; its counters move along (spec 8.4, 8.6)."""
+        runs = [run for block in job.blocks for run in block.runs.values()]
+        for run in runs:
+            self.solver.count_end(run.block, run.render, run.capacity, run.exec.service)
+        self.solver.part(job)
+        self._set_job_share(job, (0,) * len(TOTALS))
+        old_user, old_branch = job.user, job.branch_node
+        del old_branch.jobs[job.id]
+        if user is not old_user:
+            old_user.jobs.remove(job)
+            old_user.jobs_num -= 1
+            if job.counted_running:
+                old_user.running_jobs_num -= 1
+                user.running_jobs_num += 1
+            user.jobs_num += 1
+        job.user, job.branch_node = user, branch
+        job.user_name, job.branch = user.name, branch.name
+        if user is not old_user:
+            for moved in user.insert_job(job):
+                self.changed(moved)
+                self.save(moved)
+        branch.jobs[job.id] = job
+        self.solver.join(job)
+        for run in runs:
+            self.solver.count_start(run.block, run.render, run.capacity)
+        self.update_totals(job)
+        self.touch_whole_job(job)
+        for node in (old_user, user, old_branch, branch):
+            self.changed(node)
+
+    def _gone(self, node: Any) -> None:
+        node.gone = True
+        if node.kind != "jobs":
+            self.events.mark(f"{node.kind}_del", node.id)
+        self.changes.nodes.pop((node.kind, node.id), None)
+        self.changes.removed.append(Removed(node.kind, node.id, node.name))
+
+    # -- notes of change
+
+    def changed(self, node: Any) -> None:
+        """Note that what others see of a node has changed."""
+        if node.encoded:
+            node.encoded.clear()
+        kind = node.kind
+        self.events.mark(_CHANGE_EVENTS[kind], node.id, node.user.id if kind == "jobs" else -1)
+
+    def save(self, node: Any) -> None:
+        """Note that a node must be stored."""
+        if node.id:
+            self.changes.nodes[node.kind, node.id] = None
+
+    def task_changed(self, block: Block, number: int, *, store: bool) -> None:
+        """Note that a task changed; `store` tells whether its stored form did."""
+        job = block.job
+        block.encoded.clear()
+        if block.feeds or block.task_sources:
+            job.changed_tasks[block.block_num, number] = None
+        if store:
+            self.changes.tasks[job.id, block.block_num, number] = None
+            if number in block.tasks.erring:
+                block.to_retry[number] = None
+        self.events.task(job.id, block.block_num, number)
+
+    def touch_job(self, job: Job, block: Block) -> None:
+        """Note that a job must be refreshed since one of its blocks changed."""
+        job.dirty_blocks[block.block_num] = None
+        self.dirty_jobs[job.id] = job
+
+    def touch_whole_job(self, job: Job) -> None:
+        """Note that a job must be refreshed in all its parts, as after an edit."""
+        job.force_refresh = True
+        self.dirty_jobs[job.id] = job
+        for block in job.blocks:
+            job.dirty_blocks[block.block_num] = None
+            for number in block.tasks.erring:
+                block.to_retry[number] = None
+
+    def counts_changed(self, job: Job) -> None:
+        """Note that running tasks of a job were counted: it and all above have another need."""
+        self.changed(job)
+        self.changed(job.user)
+        for branch in job.branch_node.path():
+            self.changed(branch)
+        self.solver.update_path(job)
+
+    def place_render(self, render: Render) -> None:
+        """Note that the state, room or order of a render changed."""
+        if render.pool_node is not None:
+            self.solver.place_render(render)
+            st = render.st
+            online = render.is_online()
+            share = (
+                1,
+                1 if st & BUSY else 0,
+                1 if online and self._is_ready_for_counts(render) else 0,
+                1 if online else 0,
+                0 if online else 1,
+                1 if st & (NIMBY_OWN | NIMBY_ALL) else 0,
+                1 if st & PAUSED else 0,
+                1 if st & SICK else 0,
+            )
+            if share != render.share:
+                self._set_share(render, render.pool_node, share)
+
+    def _is_ready_for_counts(self, render: Render) -> bool:
+        return render.is_ready() and render.is_free()
+
+    def _set_share(self, render: Render, pool: Pool, share: tuple[int, ...]) -> None:
+        delta = tuple(new - old for new, old in zip(share, render.share, strict=True))
+        render.share = share
+        for link in pool.add_totals(delta):
+            self.changed(link)
+
+    def update_totals(self, job: Job) -> None:
+        """Bring what a job adds to its branches and its user up to date."""
+        share = refresh.share_of(job)
+        if share != job.share:
+            self._set_job_share(job, share)
+        runs = bool(job.st & RUN)
+        if runs != job.counted_running:
+            job.counted_running = runs
+            job.user.running_jobs_num += 1 if runs else -1
+            self.changed(job.user)
+
+    def _set_job_share(self, job: Job, share: tuple[int, ...]) -> None:
+        delta = tuple(new - old for new, old in zip(share, job.share, strict=True))
+        job.share = share
+        for branch in job.branch_node.add_totals(delta):
+            self.changed(branch)
+            if delta[0]:
+                self._note_empty(branch)
+
+    def _note_empty(self, branch: Branch) -> None:
+        if not branch.jobs_total and not branch.time_empty:
+            branch.time_empty = int(self.now)
+            self.save(branch)
+        elif branch.jobs_total and branch.time_empty:
+            branch.time_empty = 0
+            self.save(branch)
+
+    # -- logs
+
+    def log(
+        self,
+        node: Logged,
+        text: str,
+        *,
+        kind: str = "",
+        named: str = "",
+        subject: str = "afanasy",
+        store: bool = False,
+    ) -> None:
+        """Add a line to the log of a node; `store` adds it to the statistics too (json-api 12)."""
+        limit = self.settings.af_node_log_lines_max
+        if node.log_lines is None or node.log_lines.maxlen != limit:
+            node.log_lines = deque(node.log_lines or (), maxlen=limit)
+        type_ = kind or LOG_KINDS.get(node.kind, node.kind)
+        line = LogLine(int(self.now), subject, type_, named or getattr(node, "name", ""), text)
+        node.log_lines.append(line)
+        if store:
+            self.add_log_row(line)
+
+    def add_log_row(self, line: LogLine) -> None:
+        """Put a line into the statistics."""
+        if self.keeps_statistics:
+            self.changes.rows.append(LogRow(line.time, line.subject, line.type, line.object, line.info))
+
+    def log_task(self, block: Block, number: int, text: str, subject: str = "afanasy") -> None:
+        """Add a line to the log of a task."""
+        block.tasks.log(number, self.settings.af_task_log_linesmax, int(self.now), subject, text)
+
+    def log_render_task(self, render: Render, text: str) -> None:
+        """Add a line to the log of a render's tasks."""
+        lines = render.tasks_log
+        lines.append((int(self.now), text))
+        while len(lines) > self.settings.af_node_log_lines_max:
+            lines.popleft()
+
+    def line(self, text: str, level: int = logging.INFO) -> None:
+        """Write a line into the server's own log."""
+        self.changes.lines.append((level, text))
+
+    def span_text(self, seconds: int) -> str:
+        """Write a span of time: hours:minutes.seconds."""
+        return f"{seconds // 3600}:{seconds // 60 % 60:02d}.{seconds % 60:02d}"
+
+    # -- what follows from a change of a job
+
+    def on_job_state(self, job: Job, old_st: int) -> None:
+        """Tell the system job and the jobs that wait of a changed state."""
+        if (old_st ^ job.st) & DON:
+            self.wake_waiters(job)
+        if not job.is_sysjob():
+            names = [
+                name
+                for bit, name in ((32, "JOB_ERROR"), (DON, "JOB_DONE"))
+                if job.st & bit and not old_st & bit
+            ]
+            self.emit_job_events(job, names)
+
+    def emit_job_events(self, job: Job, names: list[str]) -> None:
+        """Give events of a job to the system job, if the job or its user has custom data."""
+        if names and not job.is_sysjob() and (job.custom_data or job.user.custom_data):
+            self.sysjob.job_events(job, names)
+
+    def emit_render_event(self, render: Render, name: str) -> None:
+        """Give an event of a render to the system job, if anybody concerned has custom data."""
+        system = self.jobs.by_id.get(SYSJOB_ID)
+        pool = render.pool_node
+        concerned: list[Any] = [render]
+        while pool is not None:
+            concerned.append(pool)
+            pool = pool.pool_node
+        if system is not None:
+            concerned += [system, system.user]
+        if any(node.custom_data for node in concerned):
+            self.sysjob.render_event(render, name)
+
+    def wake_waiters(self, job: Job) -> None:
+        """Refresh the jobs that wait for a job which came, went, or became done."""
+        for waiter in self.waiters.values():
+            if waiter is not job and refresh.is_waited_for(job, waiter):
+                self.dirty_jobs[waiter.id] = waiter
+
+    def drop_invalid_tries(self, job: Job) -> None:
+        """Empty the lists of tasks to try next unless they fit the job."""
+        tasks, blocks = job.try_this_tasks_num, job.try_this_blocks_num
+        fits = len(tasks) == len(blocks) and all(
+            0 <= b < len(job.blocks) and 0 <= t < job.blocks[b].tasks.num for b, t in zip(blocks, tasks, strict=True)
+        )
+        if not fits:
+            job.try_this_tasks_num, job.try_this_blocks_num = [], []
+
+    def watch_life(self, job: Job) -> None:
+        """Call for a look at a job when its life time will be over."""
+        life = job.time_life if job.time_life >= 0 else job.user.jobs_life_time
+        if life > 0 and not job.is_sysjob():
+            self.timers.add(job.time_creation + life + 1, "life", job.id)
+
+    def check_life(self, job: Job) -> None:
+        """Delete a job whose life time is over (spec 8.3)."""
+        life = job.time_life if job.time_life >= 0 else job.user.jobs_life_time
+        if life <= 0 or job.is_sysjob() or job.deleting:
+            return
+        if int(self.now) - job.time_creation > life:
+            named = f"{job.name}@{job.user_name}"
+            self.log(job.user, f"Life time finished: {self.span_text(life)}", kind="jobs", named=named)
+            self.delete_job(job)
+        else:
+            self.watch_life(job)
+
+    def _add_job_rows(self, job: Job) -> None:
+        """Write the statistics of a deleted job (statistics 2)."""
+        now = int(self.now)
+        ended = job.time_done if job.st & DON else now
+        if not self.keeps_statistics or not job.time_started or job.time_started == ended:
+            return
+        for block in job.blocks:
+            done = block.p_tasks_done
+            spent = block.p_tasks_run_time_sum
+            if not block.tasks.num or not done or not spent:
+                continue
+            self.changes.rows.append(
+                JobRow(
+                    annotation=job.annotation,
+                    blockname=block.name,
+                    capacity=block.capacity,
+                    description=job.description,
+                    folder=job.folder(),
+                    hostname=job.host_name,
+                    id_block=block.block_num,
+                    jobname=job.name,
+                    run_time_sum=spent,
+                    serial=job.serial,
+                    service=block.service,
+                    tasks_done=done,
+                    tasks_quantity=block.tasks.num,
+                    time_done=ended,
+                    time_started=job.time_started,
+                    username=job.user_name,
+                )
+            )
+
+    def _forgive(self, block: Block) -> None:
+        """Forget errors of hosts that are long ago (spec 6.7)."""
+        limit = block.forgive_time()
+        if limit <= 0:
+            return
+        now = int(self.now)
+        named = [(None, block.error_hosts)] + list(block.tasks.error_hosts.items())
+        later: int | None = None
+        for number, entries in named:
+            for host, (_, since) in list(entries.items()):
+                if now - since > limit:
+                    del entries[host]
+                    text = f'Forgived error host "{host}" since {self.time_text(since)}.'
+                    if number is None:
+                        self.log(block.job, f'Block["{block.name}"]: {text}')
+                    else:
+                        self.log_task(block, number, text)
+                else:
+                    later = since if later is None else min(later, since)
+        for number in [n for n, entries in block.tasks.error_hosts.items() if not entries]:
+            del block.tasks.error_hosts[number]
+        if later is not None:
+            self.timers.add(later + limit + 1, "forgive", block.job.id, block.block_num)
+        self.touch_job(block.job, block)
+        if block.profile is not None:
+            self.solver.touch_profile(block.profile)
+
+    def _give_up_reconnect(self, block: Block) -> None:
+        """Let tasks that waited too long for their render be ready (spec 6.11)."""
+        limit, now = self.settings.af_task_reconnect_timeout, int(self.now)
+        tasks = block.tasks
+        later: int | None = None
+        for number, st in enumerate(tasks.st):
+            if st & WRC:
+                if now - tasks.time_done[number] > limit:
+                    self.log_task(block, number, "Reconnect timeout reached. Setting state to READY.")
+                    tasks.set_st(number, RDY)
+                    self.task_changed(block, number, store=True)
+                    self.touch_job(block.job, block)
+                else:
+                    when = tasks.time_done[number]
+                    later = when if later is None else min(later, when)
+        if later is not None:
+            self.timers.add(later + limit + 1, "reconnect", block.job.id, block.block_num)
+
+    def on_tickets_released(self, render: Render, tickets: dict[str, int]) -> None:
+        """Let blocks that take a ticket be tried again on all renders."""
+        for profile in list(self.root_branch.offers):
+            if profile.takes_any(tickets):
+                self.solver.touch_profile(profile)
+
+    def on_progress(self, block: Block, number: int) -> None:
+        """Let tasks that wait for frames of a running task be looked at."""
+        job = block.job
+        job.dirty_blocks[block.block_num] = None
+        if block.feeds:
+            job.changed_tasks[block.block_num, number] = None
+        self.dirty_jobs[job.id] = job
+
+    # -- renders
+
+    def inherited(self, render: Render, name: str, floor: int) -> int:
+        """Return the nearest value of at least `floor` in the pools of a render, or -1."""
+        return farmpart.inherited(render.pool_node, name, floor) if render.pool_node is not None else -1
+
+    def automatics_of(self, pool: Pool) -> dict[str, int] | None:
+        """Return the limits of a pool's automatics, None when all are off (spec 7.7)."""
+        if pool.id not in self._automatics:
+            limits = {name: farmpart.inherited(pool, name, 0) for name in AUTOMATICS}
+            self._automatics[pool.id] = limits if any(value > 0 for value in limits.values()) else None
+        return self._automatics[pool.id]
+
+    def pool_params_changed(self, pool: Pool) -> None:
+        """Note that the parameters of a pool changed: all renders below see them."""
+        self._automatics.clear()
+        for render in pool.all_renders():
+            if render.is_online():
+                hosts.set_periods(render, render.events())
+                hosts.watch_silence(self, render)
+            self.watch_no_task(render)
+        self.solver.touch_pool(pool)
+        for render in pool.all_renders():
+            self.place_render(render)
+        self.changed(pool)
+        self.save(pool)
+
+    def watch_no_task(self, render: Render) -> None:
+        """Call for a look at an idle render, if its pools want events of that."""
+        limit = self.inherited(render, "no_task_event_time", 1)
+        if limit > 0 and render.is_online() and not render.runs:
+            render.no_task_since = render.no_task_since or int(self.now)
+            self.timers.add(render.no_task_since + limit * 2**render.no_task_events + 1, "no_task", render.id)
+
+    def check_no_task(self, render: Render) -> None:
+        """Emit RENDER_NO_TASK for a render that has been idle for long (spec 7.11)."""
+        limit = self.inherited(render, "no_task_event_time", 1)
+        if limit <= 0 or not render.is_online() or render.runs:
+            return
+        since = max(render.no_task_since, render.task_start_finish_time)
+        if since != render.no_task_since:
+            render.no_task_since, render.no_task_events = since, 0
+        span = limit * 2**render.no_task_events
+        if int(self.now) - since > span:
+            text = f"RENDER_NO_TASK: {limit} x2^{render.no_task_events} = {span} seconds."
+            self.log(render, text, kind="renders no_task", store=True)
+            self.emit_render_event(render, "RENDER_NO_TASK")
+            render.no_task_events = min(render.no_task_events + 1, 30)
+        self.watch_no_task(render)
+
+    def check_overload(self, render: Render) -> None:
+        """Emit RENDER_OVERLOAD for a render without memory, swap or disk (spec 7.11)."""
+        limit = self.inherited(render, "overload_event_time", 1)
+        if limit <= 0 or not render.is_online() or not self._is_overloaded(render):
+            render.overload_since = render.overload_events = 0
+            return
+        now = int(self.now)
+        if not render.overload_since:
+            render.overload_since = now
+        span = limit * 2 ** (render.overload_events - 1) if render.overload_events else 0
+        if now - render.overload_since > span:
+            r, s = render.host_resources, self.settings
+            text = (
+                f"RENDER_OVERLOAD: For {span} seconds:"
+                f"\nMem: free = {r.mem_free_mb}MB, total = {r.mem_total_mb}MB, "
+                f"overflow limit = {s.af_render_overflow_mem}%"
+                f"\nSwap: free = {r.swap_total_mb - r.swap_used_mb}MB, total = {r.swap_total_mb}MB, "
+                f"overflow limit = {s.af_render_overflow_swap}%"
+                f"\nHDD: free = {r.hdd_free_gb}GB, total = {r.hdd_total_gb}GB, "
+                f"overflow limit = {s.af_render_overflow_hdd}%"
+            )
+            self.log(render, text, kind="renders overload", store=True)
+            self.emit_render_event(render, "RENDER_OVERLOAD")
+            render.overload_events = min(render.overload_events + 1, 30)
+            span = limit * 2 ** (render.overload_events - 1)
+        self.timers.add(render.overload_since + span + 1, "overload", render.id)
+
+    def _is_overloaded(self, render: Render) -> bool:
+        r, s = render.host_resources, self.settings
+        return any(
+            limit >= 0 and total > 0 and 100 * free // total <= limit
+            for limit, free, total in (
+                (s.af_render_overflow_mem, r.mem_free_mb, r.mem_total_mb),
+                (s.af_render_overflow_swap, r.swap_total_mb - r.swap_used_mb, r.swap_total_mb),
+                (s.af_render_overflow_hdd, r.hdd_free_gb, r.hdd_total_gb),
+            )
+        )
+
+    def watch_wake(self) -> None:
+        """Call for a try to wake renders by jobs, as long as any sleeps."""
+        self.timers.add(self.now + self.settings.af_wolwake_interval, "wake")
+
+    def _wake_by_jobs(self) -> None:
+        sleeping = [render for render in self.renders if render.could_be_woken()]
+        if not sleeping:
+            return
+        self._refresh_dirty()
+
+        def wake(_block: Block, _number: int, render: Render) -> None:
+            hosts.wol_wake(self, render, "Automatic waking by a job.")
+
+        self.solver.wake(sleeping, wake)
+        self.watch_wake()
+
+    def sysjob_wake(self, render: Render) -> None:
+        """Queue the command that wakes a render."""
+        self.sysjob.wake(render)
+
+    def node_text(self, node: Any) -> str:
+        """Return a node as JSON text in its list form."""
+        return _json_text(node)
+
+    # -- what monitors wait for; `core.watching` fills these in
+
+    def after_update(self, block: Block, number: int, update: TaskUp) -> None:
+        """Give listened output to the monitors that listen."""
+
+    def on_output(self, position: TaskPos, output: str, render: Render) -> None:
+        """Give the output of a running task to the monitors that asked for it."""
+
+    def on_task_files(self, block: Block, number: int, names: list[str]) -> None:
+        """Note the files of a task; the first is the thumbnail of its job."""
+
+    def check_monitor(self, monitor_id: int) -> None:
+        """Let a silent monitor go."""
+
+    # -- checking
+
+    def validate(self) -> None:
+        """Recompute every counter and assert that nothing drifted."""
+        from afanasy_py.core.validate import validate
+
+        validate(self)
+
+
+def _json_text(node: Any) -> str:
+    from afanasy_py.msg.json_text import dump_json
+
+    return dump_json(node.to_json()).decode("utf-8", "surrogateescape")
+
+
+_CHANGE_EVENTS = {
+    kind: f"{kind}_change" for kind in ("jobs", "users", "renders", "monitors", "branches", "pools")
+}

@@ -1,0 +1,105 @@
+"""A job: its blocks, its owner and branch, and what it waits for.
+
+Source: spec scheduling 3.5, 4.1, 4.2, 8.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from afanasy_py.core.node import Worked
+from afanasy_py.core.solver.tree import Member
+from afanasy_py.core.task_states import DON, OFF, PPA, WDP, WTM
+from afanasy_py.msg.records.job import Job as JobRecord
+
+if TYPE_CHECKING:
+    from afanasy_py.core.block import Block
+    from afanasy_py.core.branch import Branch
+    from afanasy_py.core.user import User
+
+FLAG_PPA = 1 << 32
+FLAG_MAINTENANCE = 1 << 33
+FLAG_IGNORE_NIMBY = 1 << 34
+FLAG_IGNORE_PAUSED = 1 << 35
+FLAG_APPENDED_BLOCKS = 1 << 36
+
+#: The id of the system job.
+SYSJOB_ID = 1
+
+
+class Job(Member, Worked, JobRecord):
+    """A job."""
+
+    kind: ClassVar[str] = "jobs"
+
+    def __init__(self, **columns: Any) -> None:
+        super().__init__(**columns)
+        self.prepare_work()
+        self.prepare_member()
+        self.blocks: list[Block] = []
+        self.user: User
+        self.branch_node: Branch
+        #: True from the request to delete it until its last running task ended.
+        self.deleting = False
+        #: A done job is refreshed only when this is set.
+        self.force_refresh = True
+        #: Blocks whose tasks changed since the last refresh: {block number}
+        self.dirty_blocks: dict[int, None] = {}
+        #: Tasks whose state changed since then, of blocks that wait or are waited for.
+        self.changed_tasks: dict[tuple[int, int], None] = {}
+        #: A job that is not done and that this one waits for; it is asked first.
+        self.blocked_by: Job | None = None
+        #: What the job adds to its branches: see `Branch.totals`.
+        self.share: tuple[int, ...] = (0,) * 7
+        #: True while its user counts it as running.
+        self.counted_running = False
+
+    @property
+    def blocks_num(self) -> int:
+        """Number of blocks."""
+        return len(self.blocks)
+
+    @blocks_num.setter
+    def blocks_num(self, value: int) -> None:
+        pass
+
+    def is_sysjob(self) -> bool:
+        """Return whether this is the server's own job."""
+        return self.id == SYSJOB_ID
+
+    def is_done(self) -> bool:
+        """Return whether all blocks are done."""
+        return bool(self.st & DON)
+
+    def is_offline(self) -> bool:
+        """Return whether the job is paused."""
+        return bool(self.st & OFF)
+
+    def waits(self) -> bool:
+        """Return whether the job waits for other jobs or for its time."""
+        return bool(self.st & (WDP | WTM))
+
+    def waits_approval(self) -> bool:
+        """Return whether a preview of the job waits for approval, so that only leading tasks start."""
+        return bool(self.flags & FLAG_PPA)
+
+    def minds_nimby(self) -> bool:
+        """Return whether renders in nimby are not for this job, unless they are its user's."""
+        return not self.flags & FLAG_IGNORE_NIMBY
+
+    def set_flag(self, flag: int, *, on: bool) -> None:
+        """Set or clear a flag; clearing `FLAG_PPA` drops the PPA state at the next offer."""
+        self.flags = self.flags | flag if on else self.flags & ~flag
+
+    def clear_approval(self) -> bool:
+        """Drop the PPA state; return whether it was set."""
+        if self.st & PPA:
+            self.st &= ~PPA
+            return True
+        return False
+
+    def folder(self) -> str:
+        """Return the value of the first key of `folders`, or the branch (statistics)."""
+        if self.folders:
+            return str(self.folders[min(self.folders)])
+        return str(self.branch)

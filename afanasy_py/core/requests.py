@@ -1,0 +1,156 @@
+"""Requests of clients: which function answers what.
+
+JSON requests go by the first known member of their root (json-api 3), binary ones by their type
+(`core.handlers`). A request that is understood and refused raises `RequestError`, whose text is the answer.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from afanasy_py.core import registration, replies
+from afanasy_py.errors import RequestError
+from afanasy_py.msg.answers import Answer, JsonAnswer
+
+if TYPE_CHECKING:
+    from afanasy_py.core.farm import Farm
+    from afanasy_py.core.job import Job
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks."""
+
+    #: Its address, without the port.
+    address: str
+    #: True when the request came as a binary message, so that answers may be binary too.
+    binary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOutput:
+    """An answer that needs a file of the store: the output of start number `start` of a task.
+
+    The shell reads the file and calls `finish` with its bytes, or with the text that says why not.
+    """
+
+    job_id: int
+    block_num: int
+    task_num: int
+    start: int
+    finish: Callable[[bytes | str], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class AskServer:
+    """A request to the server and not to the farm: its configuration, files, or log.
+
+    `what` is one of: config, files, reload_config, save.
+    """
+
+    what: str
+    params: Any
+
+
+@dataclass(frozen=True, slots=True)
+class RunFirst:
+    """A job with commands that must run on the server before its answer.
+
+    The job is part of the farm, locked. The shell runs the commands in order and then calls
+    `registration.finish_commands`, which unlocks it and returns the answer.
+    """
+
+    job: Job
+    #: (command, working directory)
+    commands: tuple[tuple[str, str], ...]
+
+
+#: What a call of the farm gives back.
+Result = Answer | ReadOutput | AskServer | RunFirst
+
+Handler = Callable[["Farm", Any, Caller], Result]
+
+
+def handle_json(farm: Farm, root: Json, caller: Caller) -> Result:
+    """Answer a JSON request."""
+    for name, handler in _ROOTS:
+        if name in root and (name != "get" or type(root["get"]) is dict):
+            try:
+                return handler(farm, root[name], caller)
+            except RequestError as error:
+                return replies.error(str(error))
+    return replies.error("Invalid action.")
+
+
+def _get(farm: Farm, params: Any, caller: Caller) -> Result:
+    from afanasy_py.core.queries import answer_get
+
+    return answer_get(farm, params, caller)
+
+
+def _action(farm: Farm, params: Any, caller: Caller) -> Result:
+    from afanasy_py.core.actions import act
+
+    return act(farm, params, caller)
+
+
+def _job(farm: Farm, params: Any, _caller: Caller) -> Result:
+    if farm.demo:
+        raise RequestError("Job registration is not allowed: Server demo mode.")
+    try:
+        job = registration.read_job(farm, params)
+        registration.check_commands(farm, job)
+        registration.register(farm, job)
+    except RequestError as error:
+        farm.line(f"Job refused: {error}", logging.WARNING)
+        return replies.reply({"id": 0, "serial": 0, "error": str(error)})
+    commands = registration.commands_before(job)
+    if commands:
+        return RunFirst(job, commands)
+    return registration.finish(farm, job)
+
+
+def _monitor(farm: Farm, params: Any, caller: Caller) -> Result:
+    from afanasy_py.core.watching import register_monitor
+
+    return register_monitor(farm, params if type(params) is dict else {}, caller)
+
+
+def _user(farm: Farm, params: Any, _caller: Caller) -> Result:
+    return registration.register_user(farm, params if type(params) is dict else {})
+
+
+def _announce(farm: Farm, params: Any, _caller: Caller) -> Result:
+    if type(params) is not str or not params:
+        return replies.error("Invalid action.")
+    from afanasy_py.core.watching import announce
+
+    announce(farm, params)
+    return replies.status("announce", "OK", good=True)
+
+
+def _ask_server(what: str) -> Handler:
+    def ask(_farm: Farm, params: Any, _caller: Caller) -> Result:
+        return AskServer(what, params)
+
+    return ask
+
+
+#: In the order in which they are looked for.
+_ROOTS: tuple[tuple[str, Handler], ...] = (
+    ("get", _get),
+    ("action", _action),
+    ("job", _job),
+    ("monitor", _monitor),
+    ("user", _user),
+    ("reload_config", _ask_server("reload_config")),
+    ("announce", _announce),
+    ("save", _ask_server("save")),
+)
+
+__all__ = ["AskServer", "Caller", "JsonAnswer", "ReadOutput", "Result", "RunFirst", "handle_json"]

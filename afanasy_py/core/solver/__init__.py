@@ -1,0 +1,1 @@
+"""Choosing what starts where: checks, order, the tree of offers, and the solver itself."""
