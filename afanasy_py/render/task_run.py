@@ -19,6 +19,8 @@ LISTENED_MAX = 1 << 16
 
 FLAG_CHECK_RENDERED_FILES = 1 << 7
 
+NO_COMMANDS: list[str] = []
+
 T = TypeVar("T")
 
 
@@ -168,7 +170,7 @@ class TaskRun:
         if status is UpStatus.SUCCESS:
             if not self.doing_post:
                 self.doing_post = True
-                self.post_commands = list(_asked(judge.doPost, []))
+                self.post_commands = list(_asked(judge.doPost, NO_COMMANDS))
                 self.post_limit_sec = _asked(judge.doPostLimitSec, 0)
             if self.post_commands:
                 return self.post_commands.pop(0)
@@ -208,11 +210,11 @@ class TaskRun:
         """Time has passed: a task that does not obey is killed, a post command that takes too long too."""
         if not self.running:
             return None
-        if self.doing_post and self.stop_asked_at is None and self.post_limit_sec > 0:
-            if now - self.command_started_at > self.post_limit_sec:
-                self.log.append(f"A post command took more than {self.post_limit_sec} seconds.")
-                self.stop_asked_at = self.kill_sent_at = now
-                return Signal.KILL
+        limited = self.doing_post and self.stop_asked_at is None and self.post_limit_sec > 0
+        if limited and now - self.command_started_at > self.post_limit_sec:
+            self.log.append(f"A post command took more than {self.post_limit_sec} seconds.")
+            self.stop_asked_at = self.kill_sent_at = now
+            return Signal.KILL
         asked_at = self.kill_sent_at if self.kill_sent_at is not None else self.stop_asked_at
         if asked_at is not None and now - asked_at > KILL_AFTER_SEC:
             self.kill_sent_at = now
