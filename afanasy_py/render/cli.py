@@ -34,7 +34,8 @@ from afanasy_py import logs, paths
 from afanasy_py.clock import Clock
 from afanasy_py.config_files import Reading
 from afanasy_py.machine import Machine, short_host_name, short_user_name
-from afanasy_py.render.host import STATE_NIMBY, STATE_NIMBY_ALL, STATE_ONLINE, Identity, RenderHost
+from afanasy_py.msg.types import RenderState
+from afanasy_py.render.host import Identity, RenderHost
 from afanasy_py.render.services import ServiceLoader, cgru_python_dirs
 
 log = logging.getLogger(__name__)
@@ -80,9 +81,9 @@ def address_of(options: Mapping[str, Any], variables: Mapping[str, Any]) -> tupl
 
 def identity_of(options: Mapping[str, Any], machine: Machine, environ: Mapping[str, str]) -> Identity:
     """Return who this host is."""
-    state = STATE_ONLINE
-    state |= STATE_NIMBY if options["--nimby"] else 0
-    state |= STATE_NIMBY_ALL if options["--NIMBY"] else 0
+    state = int(RenderState.ONLINE)
+    state |= RenderState.NIMBY_OWN if options["--nimby"] else 0
+    state |= RenderState.NIMBY_ALL if options["--NIMBY"] else 0
     name = environ.get("AF_HOSTNAME") or short_host_name(machine.computer, cut_domain=True)
     user = environ.get("AF_USERNAME") or short_user_name(machine.login, cut_domain=True)
     return Identity(

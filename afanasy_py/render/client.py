@@ -5,13 +5,9 @@ import struct
 from dataclasses import dataclass
 
 from afanasy_py.errors import ProtocolError
-from afanasy_py.msg.types import MsgType
+from afanasy_py.msg.types import FIRST_TYPE_WITH_DATA, MAX_DATA, VERSION, MsgType
 
-VERSION = 81
 HEADER = struct.Struct("!iii")
-#: Message types from here on have data.
-DATA_TYPES = 21
-DATA_MAX = 16384 * 4096 - HEADER.size
 TIMEOUT_SEC = 12
 TEXT_MAGIC = b"AFANASY"
 
@@ -47,9 +43,9 @@ def exchange(address: tuple[str, int], msg_type: MsgType, payload: int | bytes) 
         version, answer_type, answer_value = HEADER.unpack(head)
         if version != VERSION:
             raise ProtocolError(f"answer of protocol version {version}, this is {VERSION}")
-        if answer_type < DATA_TYPES:
+        if answer_type < FIRST_TYPE_WITH_DATA:
             return Answer(answer_type, answer_value)
-        if not 0 <= answer_value <= DATA_MAX:
+        if not 0 <= answer_value <= MAX_DATA:
             raise ProtocolError(f"answer of type {answer_type} with {answer_value} bytes of data")
         return Answer(answer_type, answer_value, read_exactly(sock, answer_value))
 
@@ -76,4 +72,4 @@ def read_to_end_of_text(sock: socket.socket, head: bytes) -> bytes:
         rest += read_exactly(sock, 1)
     words = (head + rest).split()
     size = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
-    return bytes(rest + read_exactly(sock, min(size, DATA_MAX)))
+    return bytes(rest + read_exactly(sock, min(size, MAX_DATA)))

@@ -16,7 +16,7 @@ from afanasy_py.msg.records.hostres import HostRes
 from afanasy_py.msg.records.render import Render
 from afanasy_py.msg.records.renderevents import RenderEvents, RenderUpdate
 from afanasy_py.msg.records.taskexec import TaskExec, TaskPos
-from afanasy_py.msg.types import MsgType
+from afanasy_py.msg.types import MsgType, RenderState
 from afanasy_py.render import client
 from afanasy_py.render import machine as m
 from afanasy_py.render.client import Answer
@@ -34,10 +34,6 @@ SIGNAL_POLL_SEC = 0.5
 #: At the end tasks get so long to end by themselves.
 EXIT_GRACE_SEC = 3
 
-STATE_ONLINE = 1 << 0
-STATE_NIMBY = 1 << 1
-STATE_NIMBY_ALL = 1 << 2
-
 
 Exchange = Callable[[tuple[str, int], MsgType, int | bytes], Answer]
 
@@ -50,7 +46,7 @@ class Identity:
     user_name: str
     os: str
     engine: str
-    state: int = STATE_ONLINE
+    state: int = RenderState.ONLINE
 
 
 class RenderHost:

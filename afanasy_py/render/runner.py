@@ -12,6 +12,7 @@ from typing import Any
 
 from afanasy_py.msg.records.mctask import TaskUp
 from afanasy_py.msg.records.taskexec import TaskExec
+from afanasy_py.msg.types import EXEC_LISTENED
 from afanasy_py.render.machine import TaskKey, key_of
 from afanasy_py.render.process import ChildProcess
 from afanasy_py.render.services import ServiceLoader, task_info
@@ -21,8 +22,6 @@ log = logging.getLogger(__name__)
 
 #: Files of the store folder that are this big or bigger are not sent.
 FILE_SIZE_MAX = 100_000
-#: Bit of TaskExec.flags: somebody listens already.
-FLAG_LISTENED = 1
 SILENCE = "Render task process: Silence..."
 
 
@@ -45,7 +44,7 @@ class TaskRunner:
         self.key: TaskKey = key_of(task)
         self.around = around
         self.run = TaskRun(task.block_flags)
-        self.run.listen(bool(task.flags & FLAG_LISTENED))
+        self.run.listen(bool(task.flags & EXEC_LISTENED))
         self.process: ChildProcess | None = None
         self.service: Any = None
         self.sent_files: set[str] = set()

@@ -7,9 +7,10 @@ The service is called as an object that judges; it may be anybody's code and its
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum, IntEnum
+from enum import Enum
 from typing import Protocol, TypeVar
 
+from afanasy_py.msg.types import BlockFlag, TaskStatus
 from afanasy_py.render.output import OutputBuffer
 
 log = logging.getLogger(__name__)
@@ -17,29 +18,9 @@ log = logging.getLogger(__name__)
 KILL_AFTER_SEC = 10
 LISTENED_MAX = 1 << 16
 
-FLAG_CHECK_RENDERED_FILES = 1 << 7
-
 NO_COMMANDS: list[str] = []
 
 T = TypeVar("T")
-
-
-class UpStatus(IntEnum):
-    """Statuses that a render reports; above WARNING the task has ended."""
-
-    PERCENT = 3
-    WARNING = 4
-    SUCCESS = 5
-    ERROR = 6
-    KILLED = 7
-    PARSER_ERROR = 8
-    PARSER_FATAL_ERROR = 9
-    PARSER_BAD_RESULT = 10
-    PARSER_SUCCESS = 11
-    FAILED_POST = 12
-    BAD_FILES = 13
-    SKIP = 20
-    FAILED_TO_START = 23
 
 
 class Signal(Enum):
@@ -78,9 +59,9 @@ class ParserReport:
 
 #: What a parser can say that ends the task: attribute, status, in order of weight.
 PARSER_VERDICTS = (
-    ("fatalerror", UpStatus.PARSER_FATAL_ERROR),
-    ("error", UpStatus.PARSER_ERROR),
-    ("finishedsuccess", UpStatus.PARSER_SUCCESS),
+    ("fatalerror", TaskStatus.FinishedParserFatalError),
+    ("error", TaskStatus.FinishedParserError),
+    ("finishedsuccess", TaskStatus.FinishedParserSuccess),
 )
 
 
@@ -93,12 +74,12 @@ class TaskRun:
 
     def __init__(self, block_flags: int = 0) -> None:
         self.block_flags = block_flags
-        self.status = UpStatus.PERCENT
+        self.status = TaskStatus.Percent
         self.running = False  # a command runs
         self.closed = False  # the server needs nothing more of it
         self.stop_asked_at: float | None = None
         self.kill_sent_at: float | None = None
-        self.verdict: UpStatus | None = None  # why a parser stopped it
+        self.verdict: TaskStatus | None = None  # why a parser stopped it
         self.bad_result = False
         self.doing_post = False
         self.post_commands: list[str] = []
@@ -114,7 +95,7 @@ class TaskRun:
     @property
     def finished(self) -> bool:
         """Whether its result is known."""
-        return self.status > UpStatus.WARNING
+        return self.status > TaskStatus.Warning
 
     @property
     def gone(self) -> bool:
@@ -123,11 +104,11 @@ class TaskRun:
 
     def skip(self) -> None:
         """The service says that it needs not run."""
-        self.status = UpStatus.SKIP
+        self.status = TaskStatus.Skip
 
     def fail_to_start(self, reason: str) -> None:
         """It could not be started."""
-        self.status = UpStatus.FAILED_TO_START
+        self.status = TaskStatus.FailedToStart
         self.running = False
         self.log.append(reason)
 
@@ -148,8 +129,8 @@ class TaskRun:
         self.parsed = report
         self.progress_changed = self.progress_changed or report.progress_changed
         self.bad_result = self.bad_result or report.badresult
-        if report.warning and self.status == UpStatus.PERCENT:
-            self.status = UpStatus.WARNING
+        if report.warning and self.status == TaskStatus.Percent:
+            self.status = TaskStatus.Warning
         for name, verdict in PARSER_VERDICTS:
             if getattr(report, name) and self.verdict is None and self.stop_asked_at is None:
                 self.verdict = verdict
@@ -167,7 +148,7 @@ class TaskRun:
         if self.closed:
             return None
         status = self._judge(exit_status, judge)
-        if status is UpStatus.SUCCESS:
+        if status is TaskStatus.FinishedSuccess:
             if not self.doing_post:
                 self.doing_post = True
                 self.post_commands = list(_asked(judge.doPost, NO_COMMANDS))
@@ -177,22 +158,22 @@ class TaskRun:
         self.status = status
         return None
 
-    def _judge(self, exit_status: int, judge: Judge) -> UpStatus:
+    def _judge(self, exit_status: int, judge: Judge) -> TaskStatus:
         if self.verdict is not None:
             return self.verdict
         success = exit_status >= 0 and _asked(lambda: judge.checkExitStatus(exit_status), exit_status == 0)
         if self.stop_asked_at is not None or not success:
             if self.doing_post:
-                return UpStatus.FAILED_POST
+                return TaskStatus.FinishedFailedPost
             killed = self.stop_asked_at is not None or exit_status < 0
-            return UpStatus.KILLED if killed else UpStatus.ERROR
+            return TaskStatus.FinishedKilled if killed else TaskStatus.FinishedError
         if self.bad_result:
-            return UpStatus.PARSER_BAD_RESULT
-        if self.doing_post or not self.block_flags & FLAG_CHECK_RENDERED_FILES:
-            return UpStatus.SUCCESS
+            return TaskStatus.FinishedParserBadResult
+        if self.doing_post or not self.block_flags & BlockFlag.CHECK_RENDERED_FILES:
+            return TaskStatus.FinishedSuccess
         if not _asked(judge.checkRenderedFiles, True):
-            return UpStatus.BAD_FILES
-        return UpStatus.SUCCESS
+            return TaskStatus.BadRenderedFiles
+        return TaskStatus.FinishedSuccess
 
     def stop(self, now: float) -> Signal | None:
         """Somebody wants it to end."""

@@ -91,7 +91,11 @@ def farm(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Farm]:
         program = tree / "afanasy" / "bin" / "afserver"
         if not program.is_file():
             pytest.skip("the original server is not here (AFSERVER_CGRU)")
-        environ = {"CGRU_LOCATION": str(tree), "AF_ROOT": str(tree / "afanasy")}
+        environ = {
+            "CGRU_LOCATION": str(tree),
+            "AF_ROOT": str(tree / "afanasy"),
+            "AF_SERVER_BIND": "127.0.0.1",  # known to builds made for tests
+        }
         farm = Farm(tmp_path, [str(program)], environ)
     else:
         if importlib.util.find_spec("afanasy_py.app") is None:

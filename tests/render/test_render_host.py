@@ -10,13 +10,12 @@ import pytest
 from afanasy_py.msg.records.render import Render
 from afanasy_py.msg.records.renderevents import RenderEvents, RenderUpdate
 from afanasy_py.msg.records.taskexec import TaskExec, TaskPos
-from afanasy_py.msg.types import MsgType
 
 from afanasy_py import paths
+from afanasy_py.msg.types import MsgType, TaskStatus
 from afanasy_py.render.client import Answer
 from afanasy_py.render.host import Identity, RenderHost
 from afanasy_py.render.services import ServiceLoader
-from afanasy_py.render.task_run import UpStatus
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="commands of a POSIX shell")
 
@@ -140,7 +139,7 @@ def test_a_good_task(farm: Farm) -> None:
     update = farm.run(
         "echo PROGRESS: 50%; echo $AF_JOB_ID $AF_BLOCK_ID $AF_TASK_ID $X", environment={"X": "y"}
     )
-    assert (update.status, update.percent) == (UpStatus.SUCCESS, 50)
+    assert (update.status, update.percent) == (TaskStatus.FinishedSuccess, 50)
     assert update.data == b"PROGRESS: 50%\n7 0 3 y\n"
     assert (update.client_id, update.job_id, update.block_num, update.task_num) == (5, 7, 0, 3)
 
@@ -149,7 +148,7 @@ def test_a_result_is_repeated_until_it_is_closed(farm: Farm) -> None:
     for _ in range(2):
         if not farm.host.runners:
             farm.run("true")
-        assert farm.server.last.status == UpStatus.SUCCESS
+        assert farm.server.last.status == TaskStatus.FinishedSuccess
         farm.beat()
     farm.beat(RenderEvents(id=5, closes=[POS]))
     assert farm.host.runners == {}
@@ -161,16 +160,16 @@ def test_a_result_is_repeated_until_it_is_closed(farm: Farm) -> None:
 @pytest.mark.parametrize(
     ("command", "status"),
     [
-        ("exit 3", UpStatus.ERROR),
-        ("kill -9 $$", UpStatus.KILLED),
-        ("echo '[ PARSER BAD RESULT ]'", UpStatus.PARSER_BAD_RESULT),
-        ("echo '[ PARSER ERROR ]'; sleep 60", UpStatus.PARSER_ERROR),
-        ("echo '[ PARSER FATAL ERROR ]'; sleep 60", UpStatus.PARSER_FATAL_ERROR),
-        ("echo '[ PARSER FINISHED SUCCESS ]'; sleep 60", UpStatus.PARSER_SUCCESS),
-        ("", UpStatus.FAILED_TO_START),
+        ("exit 3", TaskStatus.FinishedError),
+        ("kill -9 $$", TaskStatus.FinishedKilled),
+        ("echo '[ PARSER BAD RESULT ]'", TaskStatus.FinishedParserBadResult),
+        ("echo '[ PARSER ERROR ]'; sleep 60", TaskStatus.FinishedParserError),
+        ("echo '[ PARSER FATAL ERROR ]'; sleep 60", TaskStatus.FinishedParserFatalError),
+        ("echo '[ PARSER FINISHED SUCCESS ]'; sleep 60", TaskStatus.FinishedParserSuccess),
+        ("", TaskStatus.FailedToStart),
     ],
 )
-def test_other_ends(farm: Farm, command: str, status: UpStatus) -> None:
+def test_other_ends(farm: Farm, command: str, status: TaskStatus) -> None:
     farm.beat(RenderEvents(id=5, tasks=[task(command)]))
 
     def ended() -> bool:
@@ -184,7 +183,7 @@ def test_other_ends(farm: Farm, command: str, status: UpStatus) -> None:
 
 def test_a_task_may_be_skipped_by_its_service(farm: Farm) -> None:
     update = farm.run("not JSON", service="events", parser="")
-    assert update.status == UpStatus.SKIP
+    assert update.status == TaskStatus.Skip
     assert "This is not the JSON of events" in update.log
 
 
@@ -194,13 +193,13 @@ def test_a_broken_service_fails_the_task(farm: Farm, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(farm.host.loader, "make", broken)
     update = farm.run("true")
-    assert update.status == UpStatus.FAILED_TO_START
+    assert update.status == TaskStatus.FailedToStart
     assert "ZeroDivisionError" in update.log
 
 
 def test_rendered_files_are_checked_when_the_block_asks(farm: Farm) -> None:
     update = farm.run("true", block_flags=1 << 7, files_block=["absent"])
-    assert update.status == UpStatus.BAD_FILES
+    assert update.status == TaskStatus.BadRenderedFiles
     assert "File does not exist" in update.log
 
 
@@ -221,10 +220,10 @@ def test_stop_ends_the_task_and_reports_it(farm: Farm) -> None:
     farm.beat(RenderEvents(id=5, tasks=[task("echo begun; sleep 60")]))
     farm.wait_for(lambda: farm.runner.run.output.value() == b"begun\n")
     farm.beat(RenderEvents(id=5, stops=[POS]))
-    assert farm.server.last.status == UpStatus.PERCENT
+    assert farm.server.last.status == TaskStatus.Percent
     farm.wait_for(lambda: farm.runner.run.finished)
     farm.beat()
-    assert (farm.server.last.status, farm.server.last.data) == (UpStatus.KILLED, b"begun\n")
+    assert (farm.server.last.status, farm.server.last.data) == (TaskStatus.FinishedKilled, b"begun\n")
 
 
 def test_what_does_not_obey_is_killed(farm: Farm) -> None:
@@ -234,7 +233,7 @@ def test_what_does_not_obey_is_killed(farm: Farm) -> None:
     farm.time += 11
     farm.wait_for(lambda: farm.runner.run.finished)
     farm.beat()
-    assert farm.server.last.status == UpStatus.KILLED
+    assert farm.server.last.status == TaskStatus.FinishedKilled
 
 
 def test_a_closed_running_task_is_ended_and_its_place_is_free(farm: Farm) -> None:

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from afanasy_py.render.task_run import FLAG_CHECK_RENDERED_FILES, ParserReport, Signal, TaskRun, UpStatus
+from afanasy_py.msg.types import BlockFlag, TaskStatus
+from afanasy_py.render.task_run import ParserReport, Signal, TaskRun
 
 
 @dataclass
@@ -39,9 +40,10 @@ def running(block_flags: int = 0) -> TaskRun:
 
 
 @pytest.mark.parametrize(
-    ("exit_status", "status"), [(0, UpStatus.SUCCESS), (1, UpStatus.ERROR), (-9, UpStatus.KILLED)]
+    ("exit_status", "status"),
+    [(0, TaskStatus.FinishedSuccess), (1, TaskStatus.FinishedError), (-9, TaskStatus.FinishedKilled)],
 )
-def test_the_exit_status_decides(exit_status: int, status: UpStatus) -> None:
+def test_the_exit_status_decides(exit_status: int, status: TaskStatus) -> None:
     run = running()
     assert run.on_exit(exit_status, FakeService()) is None
     assert run.status is status
@@ -51,13 +53,13 @@ def test_the_exit_status_decides(exit_status: int, status: UpStatus) -> None:
 def test_a_service_may_have_other_good_exit_statuses() -> None:
     run = running()
     run.on_exit(3, FakeService(good=(3,)))
-    assert run.status is UpStatus.SUCCESS
+    assert run.status is TaskStatus.FinishedSuccess
 
 
 def test_a_broken_service_does_not_change_the_result() -> None:
     run = running()
     run.on_exit(1, BrokenService())
-    assert run.status is UpStatus.ERROR
+    assert run.status is TaskStatus.FinishedError
 
 
 def test_a_stopped_task_is_killed_whatever_its_exit_status() -> None:
@@ -65,7 +67,7 @@ def test_a_stopped_task_is_killed_whatever_its_exit_status() -> None:
     assert run.stop(now=5) is Signal.TERMINATE
     assert run.stop(now=6) is None
     run.on_exit(0, FakeService())
-    assert run.status is UpStatus.KILLED
+    assert run.status is TaskStatus.FinishedKilled
 
 
 def test_a_task_that_does_not_obey_is_killed_after_ten_seconds() -> None:
@@ -79,15 +81,15 @@ def test_a_task_that_does_not_obey_is_killed_after_ten_seconds() -> None:
 @pytest.mark.parametrize(
     ("report", "status"),
     [
-        (ParserReport(error=True), UpStatus.PARSER_ERROR),
-        (ParserReport(fatalerror=True, error=True), UpStatus.PARSER_FATAL_ERROR),
-        (ParserReport(finishedsuccess=True), UpStatus.PARSER_SUCCESS),
+        (ParserReport(error=True), TaskStatus.FinishedParserError),
+        (ParserReport(fatalerror=True, error=True), TaskStatus.FinishedParserFatalError),
+        (ParserReport(finishedsuccess=True), TaskStatus.FinishedParserSuccess),
     ],
 )
-def test_a_parser_may_end_the_task(report: ParserReport, status: UpStatus) -> None:
+def test_a_parser_may_end_the_task(report: ParserReport, status: TaskStatus) -> None:
     run = running()
     assert run.on_output(b"text", report, now=1) is Signal.TERMINATE
-    assert run.status is UpStatus.PERCENT
+    assert run.status is TaskStatus.Percent
     run.on_exit(-15, FakeService())
     assert run.status is status
 
@@ -97,19 +99,22 @@ def test_a_bad_result_lets_the_task_end_by_itself() -> None:
     assert run.on_output(b"text", ParserReport(badresult=True), now=1) is None
     run.on_output(b"more", ParserReport(), now=2)
     run.on_exit(0, FakeService())
-    assert run.status is UpStatus.PARSER_BAD_RESULT
+    assert run.status is TaskStatus.FinishedParserBadResult
 
 
 def test_a_warning_stays() -> None:
     run = running()
     run.on_output(b"text", ParserReport(warning=True), now=1)
     run.on_output(b"more", ParserReport(percent=7), now=2)
-    assert (run.status, run.parsed.percent) == (UpStatus.WARNING, 7)
+    assert (run.status, run.parsed.percent) == (TaskStatus.Warning, 7)
     assert not run.finished
 
 
 def test_bad_files_fail_the_task_only_when_the_block_asks() -> None:
-    for flags, status in ((0, UpStatus.SUCCESS), (FLAG_CHECK_RENDERED_FILES, UpStatus.BAD_FILES)):
+    for flags, status in (
+        (0, TaskStatus.FinishedSuccess),
+        (BlockFlag.CHECK_RENDERED_FILES, TaskStatus.BadRenderedFiles),
+    ):
         run = running(flags)
         run.on_exit(0, FakeService(files_are_good=False))
         assert run.status is status
@@ -123,7 +128,7 @@ def test_post_commands_run_after_a_success() -> None:
     assert run.on_exit(0, service) == "second"
     run.command_started(now=11)
     assert run.on_exit(0, service) is None
-    assert run.status is UpStatus.SUCCESS
+    assert run.status is TaskStatus.FinishedSuccess
 
 
 def test_a_failed_post_command_fails_the_task() -> None:
@@ -131,7 +136,7 @@ def test_a_failed_post_command_fails_the_task() -> None:
     run.on_exit(0, service)
     run.command_started(now=10)
     run.on_exit(1, service)
-    assert run.status is UpStatus.FAILED_POST
+    assert run.status is TaskStatus.FinishedFailedPost
 
 
 def test_a_post_command_has_a_time_limit() -> None:
@@ -141,7 +146,7 @@ def test_a_post_command_has_a_time_limit() -> None:
     assert run.tick(now=26) is None
     assert run.tick(now=27) is Signal.KILL
     run.on_exit(-9, service)
-    assert run.status is UpStatus.FAILED_POST
+    assert run.status is TaskStatus.FinishedFailedPost
     assert run.log
 
 
@@ -180,4 +185,4 @@ def test_a_skipped_task_is_finished() -> None:
     run = TaskRun()
     run.skip()
     assert run.finished
-    assert run.status is UpStatus.SKIP
+    assert run.status is TaskStatus.Skip
