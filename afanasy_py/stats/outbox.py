@@ -114,7 +114,8 @@ class Outbox:
             connection.execute(f"PRAGMA journal_size_limit = {64 << 20}")
             for table in TABLES:
                 connection.execute(table.create(self._lengths))
-                _add_columns(connection, table, self._lengths)
+                for statement in missing_in_file(connection, table, self._lengths):
+                    connection.execute(statement)
                 if self._with_indexes:
                     for statement in table.create_indexes():
                         connection.execute(statement)
@@ -314,13 +315,16 @@ def _insert(table: Table, rows: int) -> str:
     return f"INSERT INTO {table.name} ({table.names}) VALUES " + ", ".join([marks] * rows)  # noqa: S608
 
 
-def _add_columns(connection: sqlite3.Connection, table: Table, lengths: Lengths) -> None:
+def missing_in_file(
+    connection: sqlite3.Connection | sqlite3.Cursor, table: Table, lengths: Lengths
+) -> list[str]:
+    """Return the statements that add what a table lacks; it must exist."""
     known = {row[1] for row in connection.execute(f"PRAGMA table_info({table.name})")}
-    for column in table.columns:
-        if column.name not in known:
-            connection.execute(
-                f'ALTER TABLE {table.name} ADD COLUMN "{column.name}" {column.sql_type(lengths)}'
-            )
+    return [
+        f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.sql_type(lengths)}"
+        for column in table.columns
+        if column.name not in known
+    ]
 
 
 def _inode(path: Path) -> int:
