@@ -210,7 +210,7 @@ class RenderHost:
     def perform(self, actions: list[m.Action]) -> None:
         """Carry out actions. Knows how, never whether."""
         for action in actions:
-            log.debug("action: %r", action)
+            log.debug("action: %.80r", action)
             match action:
                 case m.Exit():
                     self.exit = self.exit or action
