@@ -110,8 +110,6 @@ def test_updatetables_adds_what_is_missing_and_drops_nothing(conninfo: str) -> N
 
 def test_tables_have_the_lengths_of_the_settings(conninfo: str) -> None:
     afcmd_db.run("db_reset_all", conninfo, lengths=Lengths(name=100, expr=200))
-        (200,)
-    ]
     with plain_waits():
         cursor = postgres.connect(conninfo).cursor()
         lengths = postgres.column_lengths(cursor, next(t for t in postgres.TABLES if t.name == "logs"))
