@@ -12,7 +12,6 @@ from afanasy_py.core.job import FLAG_MAINTENANCE
 from afanasy_py.core.task_states import DON, ERR, RDY, RUN, SKP, SUS, WDP, WRN
 from afanasy_py.core.tasks import Tasks
 from afanasy_py.msg.records.block import Block as BlockRecord
-from afanasy_py.msg.records.block import TaskData
 
 if TYPE_CHECKING:
     from afanasy_py.core.farm import Farm
@@ -43,8 +42,6 @@ class Block(BlockRecord):
     def __init__(self, **columns: Any) -> None:
         super().__init__(**columns)
         self.job: Job
-        #: Commands and names of tasks of a block that is not numeric.
-        self.tasks_data: list[TaskData] = []
         #: {task number: environment}; joined over the block's.
         self.task_environments: dict[int, dict[str, str]] = {}
         self.tasks = Tasks(0)
@@ -125,12 +122,20 @@ class Block(BlockRecord):
             return int(self.capacity * self.capacity_coeff_min)
         return int(self.capacity)
 
-    def start(self, farm: Farm, number: int, render: Render) -> None:
-        """Start a task on a render."""
-        start_on_render(farm, self, number, render)
+    def start_own_run(self, farm: Farm, number: int, render: Render) -> None:
+        """Start a task that the block keeps itself."""
+        raise NotImplementedError
 
     def update_own_run(self, farm: Farm, update: TaskUp, render: Render | None) -> None:
         """Take in an update of a run that the block keeps itself."""
+        raise NotImplementedError
+
+    def stop_own_run(self, farm: Farm, run: Run, text: str) -> None:
+        """Ask the render to stop a run that the block keeps itself."""
+        raise NotImplementedError
+
+    def check_own_run(self, farm: Farm, run: Run) -> None:
+        """Look whether a run that the block keeps itself takes too long."""
         raise NotImplementedError
 
     def offered_task(self) -> int:
@@ -191,6 +196,10 @@ class Block(BlockRecord):
         found = hosts.get(host)
         limit = self.task_same_host_errors()
         return found is not None and 0 < limit <= found[0]
+
+    def percent_of(self, number: int) -> int:
+        """Return the percent that a running task reported; -1: not known."""
+        return self.tasks.percent[number]
 
     def ready_tasks_num(self) -> int:
         """Return the number of ready tasks."""

@@ -104,6 +104,8 @@ class Farm:
         self.dirty_jobs: dict[int, Job] = {}
         #: {render id: render}: runs ended; busy ones without tasks become free after solving.
         self.freed: dict[int, Render] = {}
+        #: {render id: render}: to be counted anew in their pools before the call ends.
+        self.moved_renders: dict[int, Render] = {}
         #: {job id: job}: jobs with a mask of jobs to wait for.
         self.waiters: dict[int, Job] = {}
         #: {(job id, block, task)} whose output monitors listen to; block and task -1: the whole job.
@@ -134,8 +136,11 @@ class Farm:
         """Bring up to date what the call changed, start what can start, and again."""
         self._refresh_dirty()
         self.solver.solve(self._start)
-        self._free_hosts()
+        if self.freed:
+            self._free_hosts()
         self._refresh_dirty()
+        if self.moved_renders:
+            self._count_renders()
 
     def _refresh_dirty(self) -> None:
         dirty = self.dirty_jobs
@@ -144,19 +149,21 @@ class Farm:
             refresh.refresh_job(self, job)
 
     def _start(self, block: Block, number: int, render: Render) -> None:
-        block.start(self, number, render)
+        if block.keeps_own_runs:
+            block.start_own_run(self, number, render)
+        else:
+            running.start_on_render(self, block, number, render)
 
     def _free_hosts(self) -> None:
         """Let busy renders that got no new task become free (spec 7.9)."""
-        if self.freed:
-            for render in self.freed.values():
-                if not render.runs and render.st & BUSY:
-                    render.st &= ~BUSY
-                    render.task_start_finish_time = int(self.now)
-                    self.save(render)
-                    self.changed(render)
-                    self.place_render(render)
-            self.freed.clear()
+        for render in self.freed.values():
+            if not render.runs and render.st & BUSY:
+                render.st &= ~BUSY
+                render.task_start_finish_time = int(self.now)
+                self.save(render)
+                self.changed(render)
+                self.place_render(render)
+        self.freed.clear()
 
     def _on_timer(self, name: str, *args: Any) -> None:
         match name:
@@ -333,6 +340,7 @@ class Farm:
         if pool is None:
             return
         self.solver.forget_render(render)
+        self.moved_renders.pop(render.id, None)
         self._set_share(render, pool, (0,) * len(POOL_TOTALS))
         pool.renders.pop(render.id, None)
         self.log(pool, f"Removing a render: {render.name}")
@@ -505,6 +513,14 @@ class Farm:
         """Note that the state, room or order of a render changed."""
         if render.pool_node is not None:
             self.solver.place_render(render)
+            self.moved_renders[render.id] = render
+
+    def _count_renders(self) -> None:
+        """Bring what moved renders add to their pools up to date."""
+        for render in self.moved_renders.values():
+            pool = render.pool_node
+            if pool is None:
+                continue
             st = render.st
             online = render.is_online()
             share = (
@@ -518,7 +534,8 @@ class Farm:
                 1 if st & SICK else 0,
             )
             if share != render.share:
-                self._set_share(render, render.pool_node, share)
+                self._set_share(render, pool, share)
+        self.moved_renders.clear()
 
     def _is_ready_for_counts(self, render: Render) -> bool:
         return render.is_ready() and render.is_free()

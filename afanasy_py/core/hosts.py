@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from afanasy_py.core import running
+from afanasy_py.core import replies, running
 from afanasy_py.core.farmpart import inherited
 from afanasy_py.core.render import (
     BUSY,
@@ -30,6 +30,7 @@ from afanasy_py.msg.types import TaskStatus
 
 if TYPE_CHECKING:
     from afanasy_py.core.farm import Farm
+    from afanasy_py.core.requests import Result
 
 #: Seconds of silence after which a render is lost, when no pool says otherwise.
 ZOMBIE_TIME = 16
@@ -373,3 +374,15 @@ def wol_wake(farm: Farm, render: Render, because: str = "") -> None:
     farm.sysjob_wake(render)
     farm.save(render)
     farm.changed(render)
+
+
+def register_offline(farm: Farm, told: RenderRecord, peer: str) -> Result:
+    """Take in a render that says it is not online: it is kept as an offline one (wire-protocol 5.1)."""
+    if told.name not in farm.renders.by_name and not farm.renders.is_full():
+        render = Render(name=told.name, user_name=told.user_name, priority=told.priority, st=told.st & ~(BUSY | DIRTY))
+        _take_over(farm, render, told, peer)
+        render.time_launch = 0
+        farm.add_render(render)
+        farm.log(render, "Registered.", store=True)
+        farm.save(render)
+    return replies.error(f"Unknown message was received by run thread: TRenderRegister: {peer}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from afanasy_py.core import depends
 from afanasy_py.core.masks import matches_regex
 from afanasy_py.core.running import retry
-from afanasy_py.core.task_states import DON, ERR, PPA, RDY, RUN, SKP, SUS, TRY, WDP, WRN, WTM
+from afanasy_py.core.task_states import DON, ERR, OFF, PPA, RDY, RUN, SKP, SUS, TRY, WDP, WRN, WTM
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,9 +76,10 @@ def refresh_job(farm: Farm, job: Job) -> None:
         farm.on_job_state(job, old_st)
     if changed or blocks:
         farm.changed(job)
-    job.force_refresh = False
     farm.update_totals(job)
-    farm.solver.update_job(job)
+    if job.force_refresh or (job.st ^ old_st) & (RDY | OFF):
+        job.force_refresh = False
+        farm.solver.update_job(job)
 
 
 def _check_waiting(farm: Farm, job: Job, now: int) -> None:

@@ -174,8 +174,7 @@ def _read_capacity_coefficients(block: Block, obj: Json) -> None:
     high = -1 if high is ABSENT else high
     if low != -1 or high != -1:
         block.flags |= VAR_CAPACITY
-        low, high = max(low, 0), max(high, 0)
-    block.capacity_coeff_min, block.capacity_coeff_max = low, high
+    block.capacity_coeff_min, block.capacity_coeff_max = max(low, 0), max(high, 0)
 
 
 def _read_multihost(block: Block, obj: Json) -> None:
@@ -348,7 +347,7 @@ def new_branch(farm: Farm, path: str, parent: Branch | None) -> Branch:
     """Return a branch with what it inherits; without a parent it is the root."""
     branch = Branch(
         name=path,
-        parent=parent_path(path),
+        parent_path=parent_path(path),
         priority=farm.settings.af_priority,
         max_running_tasks=farm.settings.af_max_running_tasks,
         time_creation=int(farm.now),

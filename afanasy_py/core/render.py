@@ -146,7 +146,7 @@ class Render(Logged, RenderRecord):
     @property
     def tasks_percents(self) -> list[int]:
         """Percents of the running tasks."""
-        return [run.block.tasks.percent[run.number] for run in self.runs.values()]
+        return [run.block.percent_of(run.number) for run in self.runs.values()]
 
     @tasks_percents.setter
     def tasks_percents(self, value: list[int]) -> None:

@@ -163,6 +163,20 @@ def begin_run(farm: Farm, block: Block, number: int, render: Render, description
         farm.save(job)
     job.st |= RUN
     block.srv_info = render.name
+    run = take_resources(farm, block, number, render, description)
+    farm.log_task(block, number, f'SESSION #{tasks.starts[number]}: Starting on "{render.name}"')
+    if block.task_max_run_time > 0:
+        farm.timers.add(now + block.task_max_run_time + 1, "run", job.id, block.block_num, number)
+    if block.task_progress_change_timeout > 0:
+        farm.timers.add(now + block.task_progress_change_timeout + 1, "run", job.id, block.block_num, number)
+    farm.task_changed(block, number, store=True)
+    farm.solver.offer(block)
+    return run
+
+
+def take_resources(farm: Farm, block: Block, number: int, render: Render, description: TaskExec) -> Run:
+    """Count a run on its render and pools, and on block, job, user and branches."""
+    job, now = block.job, int(farm.now)
     capacity = block.capacity * (description.capacity_coeff or 1)
     run = Run(block, number, render, description, capacity, dict(block.tickets), now)
     block.runs[number] = run
@@ -187,17 +201,10 @@ def begin_run(farm: Farm, block: Block, number: int, render: Render, description
         farm.changed(pool)
         pool = pool.pool_node
     farm.solver.count_start(block, render, capacity)
-    farm.log_task(block, number, f'SESSION #{tasks.starts[number]}: Starting on "{render.name}"')
     farm.log_render_task(render, f"Starting task: {info_line(run)}")
-    if block.task_max_run_time > 0:
-        farm.timers.add(now + block.task_max_run_time + 1, "run", job.id, block.block_num, number)
-    if block.task_progress_change_timeout > 0:
-        farm.timers.add(now + block.task_progress_change_timeout + 1, "run", job.id, block.block_num, number)
     farm.changed(render)
     farm.place_render(render)
-    farm.task_changed(block, number, store=True)
     farm.touch_job(job, block)
-    farm.solver.offer(block)
     farm.counts_changed(job)
     return run
 
@@ -321,10 +328,13 @@ def apply_status(farm: Farm, run: Run, update: TaskUp) -> None:
 
 def stop_run(farm: Farm, run: Run, text: str, bits: int = 0) -> None:
     """Ask the render to stop a run; its task takes `bits` at once. Later stops are ignored (spec 6.9)."""
+    block, number = run.block, run.number
+    if block.keeps_own_runs:
+        block.stop_own_run(farm, run, text)
+        return
     if run.stopping:
         return
     run.stopping = True
-    block, number = run.block, run.number
     if bits:
         block.tasks.set_st(number, block.tasks.st[number] | bits)
     run.render.events().stops.append(
@@ -337,8 +347,7 @@ def stop_run(farm: Farm, run: Run, text: str, bits: int = 0) -> None:
 
 def end_run(farm: Farm, run: Run, st: int, text: str) -> None:
     """End a run with the state bits `st` (RUN is dropped) and give back all that it took."""
-    block, number, render = run.block, run.number, run.render
-    job, tasks, now = block.job, block.tasks, int(farm.now)
+    block, number, tasks = run.block, run.number, run.block.tasks
     st &= ~RUN
     tasks.activity.pop(number, None)
     failed = bool(st & ERR)
@@ -346,6 +355,16 @@ def end_run(farm: Farm, run: Run, st: int, text: str) -> None:
     if not st & _FINAL:
         st = RDY
     tasks.set_st(number, st)
+    give_back_resources(farm, run, failed=failed)
+    farm.log_task(block, number, text)
+    _add_row(farm, run, row_state)
+    farm.task_changed(block, number, store=True)
+
+
+def give_back_resources(farm: Farm, run: Run, *, failed: bool) -> None:
+    """Give back all that a run took; `failed` counts towards the sickness of its render."""
+    block, number, render = run.block, run.number, run.render
+    job, now = block.job, int(farm.now)
     del block.runs[number]
     key = (job.id, block.block_num, number)
     del render.runs[key]
@@ -372,14 +391,11 @@ def end_run(farm: Farm, run: Run, st: int, text: str) -> None:
         _count_sick(farm, run)
     else:
         render.sick_users.clear()
-    farm.log_task(block, number, text)
     farm.log_render_task(render, f"Finished task: {info_line(run)}")
-    _add_row(farm, run, row_state)
     farm.freed[render.id] = render
     farm.changed(render)
     farm.place_render(render)
     farm.solver.touch_render(render)
-    farm.task_changed(block, number, store=True)
     farm.touch_job(job, block)
     farm.counts_changed(job)
 
@@ -412,10 +428,10 @@ def note_error_host(farm: Farm, block: Block, number: int, host: str) -> None:
     """Count an error on a host for the block and for the task (spec 6.6)."""
     now = int(farm.now)
     job = block.job
-    if _append_error(block.error_hosts, host, now) >= (limit := block.avoid_host_errors()) > 0:
+    if append_error(block.error_hosts, host, now) >= (limit := block.avoid_host_errors()) > 0:
         farm.log(job, f'Block["{block.name}"]: {host} - AVOIDING HOST !')
     hosts = block.tasks.error_hosts.setdefault(number, {})
-    if _append_error(hosts, host, now) >= (limit := block.task_same_host_errors()) > 0 and hosts[host][0] > 1:
+    if append_error(hosts, host, now) >= (limit := block.task_same_host_errors()) > 0 and hosts[host][0] > 1:
         named = f'{job.name}@{job.user_name} B["{block.name}"] T[{number}]'
         farm.log(job, f"AVOIDING HOST: {host}", kind="jobs avoid", named=named)
     forgive = block.forgive_time()
@@ -423,7 +439,8 @@ def note_error_host(farm: Farm, block: Block, number: int, host: str) -> None:
         farm.timers.add(now + forgive + 1, "forgive", job.id, block.block_num)
 
 
-def _append_error(hosts: dict[str, list[int]], host: str, now: int) -> int:
+def append_error(hosts: dict[str, list[int]], host: str, now: int) -> int:
+    """Count an error on a host; return the count."""
     entry = hosts.setdefault(host, [0, now])
     entry[0] += 1
     entry[1] = now
@@ -431,12 +448,26 @@ def _append_error(hosts: dict[str, list[int]], host: str, now: int) -> int:
 
 
 def _add_row(farm: Farm, run: Run, st: int) -> None:
+    tasks, number = run.block.tasks, run.number
+    add_row(
+        farm,
+        run,
+        st=st,
+        errors=tasks.errors[number],
+        starts=tasks.starts[number],
+        times=(tasks.time_start[number], tasks.time_done[number]),
+        resources=tasks.resources.get(number, ""),
+    )
+
+
+def add_row(
+    farm: Farm, run: Run, *, st: int, errors: int, starts: int, times: tuple[int, int], resources: str
+) -> None:
     """Write the statistics of a run; runs of less than a second leave none."""
-    block, number = run.block, run.number
-    job, tasks = block.job, block.tasks
-    if tasks.time_done[number] <= tasks.time_start[number] or not farm.keeps_statistics:
+    began, ended = times
+    if ended <= began or not farm.keeps_statistics:
         return
-    task = run.exec
+    block, task, job = run.block, run.exec, run.block.job
     farm.changes.rows.append(
         TaskRow(
             annotation=job.annotation,
@@ -445,19 +476,19 @@ def _add_row(farm: Farm, run: Run, st: int) -> None:
             command=task.command_block + task.command_task,
             description=job.description,
             error=1 if st & ERR else 0,
-            errors_count=tasks.errors[number],
+            errors_count=errors,
             folder=job.folder(),
             frame_pertask=task.frames_num,
             hostname=run.render.name,
             id_block=block.block_num,
-            id_task=number,
+            id_task=run.number,
             jobname=job.name,
-            resources=tasks.resources.get(number, ""),
+            resources=resources,
             serial=job.serial,
             service=task.service,
-            starts_count=tasks.starts[number],
-            time_done=tasks.time_done[number],
-            time_started=tasks.time_start[number],
+            starts_count=starts,
+            time_done=ended,
+            time_started=began,
             username=job.user_name,
         )
     )
@@ -465,6 +496,9 @@ def _add_row(farm: Farm, run: Run, st: int) -> None:
 
 def check_run(farm: Farm, run: Run) -> None:
     """Stop a run that exceeds its time or stands still (spec 6.5)."""
+    if run.block.keeps_own_runs:
+        run.block.check_own_run(farm, run)
+        return
     if run.stopping:
         return
     block, number, now = run.block, run.number, int(farm.now)

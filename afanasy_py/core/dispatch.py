@@ -1,0 +1,41 @@
+"""One request in, one result out: the way into the farm that the shell uses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from afanasy_py.core import replies
+from afanasy_py.core.handlers import handle_message
+from afanasy_py.core.requests import Caller, Result, handle_json
+from afanasy_py.errors import ProtocolError
+from afanasy_py.msg.json_text import JsonError, parse_json
+from afanasy_py.msg.types import MsgType
+
+if TYPE_CHECKING:
+    from afanasy_py.core.farm import Farm
+
+_JSON_TYPES = frozenset({MsgType.TJSON, MsgType.TJSONBIN, MsgType.THTTP})
+
+
+def handle(farm: Farm, msg_type: int, value: int, body: bytes, caller: Caller, now: float) -> Result:
+    """Answer one request; all that follows from it is decided when this returns.
+
+    Args:
+        msg_type: A number of `MsgType`; a client may send others too.
+        value: What the header carries for types without data.
+        body: The data, without any header.
+        now: Unix seconds.
+    """
+    farm.begin(now)
+    try:
+        if msg_type in _JSON_TYPES:
+            result = handle_json(farm, parse_json(body), caller)
+        else:
+            result = handle_message(farm, msg_type, value, body, caller)
+    except JsonError as error:
+        result = replies.error(str(error))
+    except ProtocolError:
+        result = replies.error("TInvalid message received.")
+    finally:
+        farm.settle()
+    return result

@@ -1,0 +1,383 @@
+"""A block of the system job: a queue of commands that become tasks when a render takes them.
+
+Its single task in the lists is a dummy that stands for the queue. A command gets the smallest free number
+below `af_sysjob_tasksmax` at the moment it starts; tasks that wait for a retry go before new commands.
+Source: sysjob-events 2.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from afanasy_py.core.block import Block
+from afanasy_py.core.render import Render
+from afanasy_py.core.run import Run
+from afanasy_py.core.running import (
+    BAD_ENDS,
+    GOOD_ENDS,
+    LOST_ENDS,
+    add_row,
+    append_error,
+    give_back_resources,
+    take_resources,
+)
+from afanasy_py.core.task_states import ERR, RDY, RUN
+from afanasy_py.msg.records.taskexec import TaskExec
+from afanasy_py.msg.records.taskpos import TaskPos
+from afanasy_py.msg.records.taskup import TaskUp
+from afanasy_py.msg.types import TaskStatus
+
+if TYPE_CHECKING:
+    from afanasy_py.core.farm import Farm
+
+DUMMY_NAME = "Dummy task. See all tasks logs here."
+_LINE = "=" * 55
+
+#: How the log of the system job names ends that are no success.
+_JOB_LOG_TEXTS: dict[int, str] = {
+    TaskStatus.Warning: "Warning",
+    TaskStatus.FailedToStart: "Failed to start",
+    TaskStatus.FinishedKilled: "Finished crashed",
+    TaskStatus.FinishedParserError: "Parser error",
+    TaskStatus.FinishedParserBadResult: "Parser bad result",
+    TaskStatus.FinishedError: "Finished error",
+    TaskStatus.Eject: "Ejected",
+    TaskStatus.RenderDeregister: "Render deregistered",
+    TaskStatus.RenderExit: "Render exit",
+    TaskStatus.RenderZombie: "Render zombie",
+}
+
+
+@dataclass(slots=True)
+class Command:
+    """Something that the system job has to do."""
+
+    text: str
+    working_directory: str
+    user_name: str
+    job_name: str
+    task_name: str
+    #: Unix seconds when it was queued.
+    queued_at: int
+
+
+@dataclass(slots=True)
+class SystemTask:
+    """A command that a render took at least once."""
+
+    command: Command
+    number: int
+    born_at: int
+    ready: bool = False
+    starts: int = 0
+    errors: int = 0
+    time_start: int = 0
+    percent: int = -1
+    resources: str = ""
+    #: {host: [errors, time of the last one]}
+    error_hosts: dict[str, list[int]] = field(default_factory=dict)
+
+
+class SystemBlock(Block):
+    """A queue of commands."""
+
+    keeps_own_runs = True
+
+    def __init__(self, **columns: Any) -> None:
+        super().__init__(**columns)
+        self.commands: deque[Command] = deque()
+        #: {number: task}, in the order in which they began.
+        self.system_tasks: dict[int, SystemTask] = {}
+        #: Finished since the start of the server.
+        self.finished = 0
+
+    def max_tasks(self, farm: Farm) -> int:
+        """Return how many tasks may be there at once."""
+        return int(farm.settings.af_sysjob_tasksmax)
+
+    # -- what the solver asks
+
+    def offered_task(self) -> int:
+        """Return the number of the task that would start next, or -1."""
+        for task in self.system_tasks.values():
+            if task.ready:
+                return task.number
+        if not self.commands or len(self.system_tasks) >= self.tasks_max:
+            return -1
+        number = 0
+        while number in self.system_tasks:
+            number += 1
+        return number
+
+    #: Set from the settings when the farm refreshes the block.
+    tasks_max = 1000
+
+    def percent_of(self, number: int) -> int:
+        """Return the percent that a running task reported; -1: not known."""
+        task = self.system_tasks.get(number)
+        return task.percent if task is not None else -1
+
+    def ready_tasks_num(self) -> int:
+        """Return the number of waiting commands."""
+        return len(self.commands)
+
+    def refresh(self, now: int) -> bool:
+        """Set the state of the block and of its dummy task (sysjob-events 2)."""
+        ready = bool(self.commands) or any(task.ready for task in self.system_tasks.values())
+        dummy = (RDY if ready else 0) | (RUN if self.runs else 0)
+        old = (self.st, self.tasks.st[0])
+        self.tasks.set_st(0, dummy)
+        self.st = (RDY if self.offered_task() >= 0 else 0) | (RUN if self.runs else 0)
+        return old != (self.st, dummy)
+
+    # -- runs
+
+    def start_own_run(self, farm: Farm, number: int, render: Render) -> None:
+        """Give a render a waiting task, or make one of the first command."""
+        now = int(farm.now)
+        task = self.system_tasks.get(number)
+        if task is None:
+            task = self.system_tasks[number] = SystemTask(self.commands.popleft(), number, now)
+        command = task.command
+        task.ready = False
+        task.starts += 1
+        task.time_start = now
+        task.percent = -1
+        description = TaskExec(
+            block_flags=self.flags,
+            frames_num=1,
+            frames_inc=1,
+            command_task=command.text,
+            working_directory=command.working_directory,
+            parser=self.parser,
+            environment=self.environment,
+            data_strings={"task_custom_data": ""},
+            service=self.service,
+            name=command.task_name,
+            user_name=command.user_name,
+            job_name=command.job_name,
+            block_name=self.name,
+            capacity=self.capacity,
+            time_start=now,
+            job_id=self.job.id,
+            block_num=self.block_num,
+            task_num=number,
+            tickets=self.tickets,
+        )
+        self.tasks.prepare_run()
+        self.tasks.starts[0] += 1
+        if not self.time_started:
+            self.time_started = now
+        job = self.job
+        if not job.time_started:
+            job.time_started = now
+            farm.log(job, "Started.")
+        job.st |= RUN
+        self.srv_info = render.name
+        take_resources(farm, self, number, render, description)
+        render.events().tasks.append(description)
+        self.log(farm, task, f'SESSION #{task.starts}: Starting on "{render.name}"')
+        if self.task_max_run_time > 0:
+            farm.timers.add(now + self.task_max_run_time + 1, "run", job.id, self.block_num, number)
+        self._tell(farm)
+
+    def update_own_run(self, farm: Farm, update: TaskUp, render: Render | None) -> None:
+        """Take in what a render tells of one of the tasks."""
+        task = self.system_tasks.get(update.task_num)
+        run = self.runs.get(update.task_num)
+        if task is None or run is None:
+            if update.status in (TaskStatus.Percent, TaskStatus.Warning) and render is not None:
+                render.events().closes.append(
+                    TaskPos(job_id=self.job.id, block_num=self.block_num, task_num=update.task_num)
+                )
+            return
+        if render is not run.render:
+            return
+        status = update.status
+        if update.resources:
+            task.resources = update.resources
+        if update.log:
+            self.log(farm, task, update.log)
+        if status in (TaskStatus.Percent, TaskStatus.Warning):
+            task.percent = update.percent
+        elif status in GOOD_ENDS:
+            self._end(farm, run, task, 0, GOOD_ENDS[status][1])
+            self.finished += 1
+            del self.system_tasks[task.number]
+        elif status in BAD_ENDS and run.stopping:
+            self._end(farm, run, task, 0, "Stopped.")
+            self._retry(farm, task)
+        elif status in BAD_ENDS:
+            task.errors += 1
+            self._end(farm, run, task, ERR, BAD_ENDS[status][1])
+            self._note_error_host(farm, task, run.render.name)
+            self._tell_error(farm, task, update, run.render)
+            self._retry(farm, task)
+            return
+        elif status in LOST_ENDS:
+            self._end(farm, run, task, 0, LOST_ENDS[status])
+            task.ready = True
+        elif status == TaskStatus.Eject:
+            self.stop_own_run(farm, run, "Host owner ejected.")
+        self._tell_error(farm, task, update, run.render)
+
+    def stop_own_run(self, farm: Farm, run: Run, text: str) -> None:
+        """Ask the render to stop a run."""
+        if not run.stopping:
+            run.stopping = True
+            run.render.events().stops.append(
+                TaskPos(job_id=self.job.id, block_num=self.block_num, task_num=run.number)
+            )
+            task = self.system_tasks.get(run.number)
+            if task is not None:
+                self.log(farm, task, text)
+
+    def check_own_run(self, farm: Farm, run: Run) -> None:
+        """Stop a run that takes too long, as an error."""
+        task = self.system_tasks.get(run.number)
+        limit = self.task_max_run_time
+        if task is None or run.stopping or limit <= 0:
+            return
+        if int(farm.now) - task.time_start > limit:
+            task.errors += 1
+            self.stop_own_run(farm, run, "Task maximum run time reached.")
+            self._note_error_host(farm, task, run.render.name)
+
+    def _end(self, farm: Farm, run: Run, task: SystemTask, st: int, text: str) -> None:
+        give_back_resources(farm, run, failed=bool(st & ERR))
+        self.log(farm, task, text)
+        add_row(
+            farm,
+            run,
+            st=st,
+            errors=task.errors,
+            starts=task.starts,
+            times=(task.time_start, int(farm.now)),
+            resources=task.resources,
+        )
+        self._tell(farm)
+
+    def _retry(self, farm: Farm, task: SystemTask) -> None:
+        """Let a failed task wait for another render, or give it up."""
+        limit = self.retries()
+        if task.errors <= limit:
+            task.ready = True
+            self.log(farm, task, f"Automatically retrying error task{task.errors} of {limit}.")
+        else:
+            self._give_up(farm, task)
+        self._tell(farm)
+
+    def _give_up(self, farm: Farm, task: SystemTask) -> None:
+        self.tasks.prepare_run()
+        self.tasks.errors[0] += 1
+        self.system_tasks.pop(task.number, None)
+        farm.events.task(self.job.id, self.block_num, 0)
+
+    def _note_error_host(self, farm: Farm, task: SystemTask, host: str) -> None:
+        now = int(farm.now)
+        if append_error(self.error_hosts, host, now) >= self.avoid_host_errors() > 0:
+            farm.log(self.job, f'Block["{self.name}"]: {host} - AVOIDING HOST !', store=True)
+        if append_error(task.error_hosts, host, now) > 1:
+            self.log(farm, task, f"AVOIDING HOST: {host}")
+        forgive = self.forgive_time()
+        if forgive > 0:
+            farm.timers.add(now + forgive + 1, "forgive", self.job.id, self.block_num)
+
+    # -- queue
+
+    def queue(self, farm: Farm, command: Command) -> None:
+        """Put a command behind the others."""
+        self.commands.append(command)
+        self._tell(farm)
+
+    def restart(self, farm: Farm) -> None:
+        """Forget all commands and tasks; what runs is asked to stop."""
+        self.commands.clear()
+        for run in list(self.runs.values()):
+            self.stop_own_run(farm, run, "running")
+        self.system_tasks = {n: task for n, task in self.system_tasks.items() if n in self.runs}
+        self.finished = 0
+        self.tasks.prepare_run()
+        self.tasks.starts[0] = self.tasks.errors[0] = 0
+        self._tell(farm)
+
+    def drop_old(self, farm: Farm) -> int | None:
+        """Give up tasks and commands that waited for too long; return when the next one is due."""
+        now, life = int(farm.now), int(farm.settings.af_sysjob_tasklife)
+        for task in list(self.system_tasks.values()):
+            age = now - task.born_at
+            if task.ready and age > life:
+                self._report_age(farm, task, age, life)
+                self._give_up(farm, task)
+        dropped = 0
+        while self.commands and now - self.commands[0].queued_at > life:
+            command = self.commands.popleft()
+            dropped += 1
+            if dropped <= _REPORTED:
+                self._report_age(farm, SystemTask(command, -1, now), now - command.queued_at, life)
+        if dropped > _REPORTED:
+            farm.log(self.job, f'Block["{self.name}"]: {dropped} commands were too old and are dropped.', store=True)
+        self._tell(farm)
+        waiting = [task.born_at for task in self.system_tasks.values()]
+        if self.commands:
+            waiting.append(self.commands[0].queued_at)
+        return min(waiting) + life + 1 if waiting else None
+
+    def _report_age(self, farm: Farm, task: SystemTask, age: int, life: int) -> None:
+        text = f"Error: Task age({age}) > {life}"
+        self.log(farm, task, text)
+        self._log_job(farm, task, text)
+
+    # -- logs
+
+    def log(self, farm: Farm, task: SystemTask, text: str) -> None:
+        """Add a line to the log of the dummy task."""
+        command = task.command
+        farm.log_task(self, 0, text, f"{command.job_name}@{command.user_name}")
+
+    def _log_job(self, farm: Farm, task: SystemTask, text: str) -> None:
+        command = task.command
+        number = max(task.number, 0)
+        farm.log(
+            self.job,
+            f'Task[{number}]: {text}: {command.user_name}: "{command.job_name}":\n{command.text}',
+            store=True,
+        )
+
+    def _tell_error(self, farm: Farm, task: SystemTask, update: TaskUp, render: Render) -> None:
+        text = _JOB_LOG_TEXTS.get(update.status)
+        if text is None:
+            return
+        self._log_job(farm, task, f'{text} on "{render.name}"')
+        if update.data:
+            output = update.data.decode("utf-8", "surrogateescape")
+            self.log(farm, task, f"Error task output:\n{_LINE}\n{output}\n{_LINE}")
+
+    def _tell(self, farm: Farm) -> None:
+        """Note that the queue changed."""
+        self.tasks_max = self.max_tasks(farm)
+        farm.touch_job(self.job, self)
+        farm.events.task(self.job.id, self.block_num, 0)
+        self.encoded.clear()
+
+
+#: So many dropped commands are reported one by one.
+_REPORTED = 100
+
+
+def _count(doc: str, read: Any) -> property:
+    def ignore(self: SystemBlock, _value: Any) -> None:
+        """The value follows the queue."""
+
+    return property(read, ignore, doc=doc)
+
+
+SystemBlock.p_tasks_ready = _count("Waiting commands.", lambda self: len(self.commands))
+SystemBlock.p_tasks_error = _count(
+    "Tasks that wait for a retry.", lambda self: sum(1 for task in self.system_tasks.values() if task.ready)
+)
+SystemBlock.p_tasks_done = _count("Finished since the start.", lambda self: self.finished)
+SystemBlock.p_progressbar = _count("Nothing to see.", lambda self: " " * 128)
+SystemBlock.p_percentage = _count("Always 0.", lambda self: 0)
