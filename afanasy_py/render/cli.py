@@ -11,7 +11,7 @@ Options:
   --NIMBY              Run no tasks.
   --services=DIR       Folder with services and parsers of your own; several are separated as in PATH.
   --store=DIR          Folder for files of running tasks, else a temporary one.
-  --nice=N             Niceness added to tasks [default: 10].
+  --nice=N             Niceness of tasks [default: 10].
   -v --verbose         Log more.
   -h --help            Show this text.
 

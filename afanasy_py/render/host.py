@@ -14,8 +14,10 @@ from pathlib import Path
 from afanasy_py.errors import ProtocolError
 from afanasy_py.msg.records.hostres import HostRes
 from afanasy_py.msg.records.render import Render
-from afanasy_py.msg.records.renderevents import RenderEvents, RenderUpdate
-from afanasy_py.msg.records.taskexec import TaskExec, TaskPos
+from afanasy_py.msg.records.render_events import RenderEvents
+from afanasy_py.msg.records.render_update import RenderUpdate
+from afanasy_py.msg.records.taskexec import TaskExec
+from afanasy_py.msg.records.taskpos import TaskPos
 from afanasy_py.msg.types import MsgType, RenderState
 from afanasy_py.render import client
 from afanasy_py.render import machine as m
@@ -58,7 +60,7 @@ class RenderHost:
         loader: Of services.
         store: Folder for files of tasks; it is there.
         now: Clock that never jumps.
-        nice: Added to the niceness of tasks.
+        nice: Niceness of tasks.
         wol_service: Name of the service that puts the machine to sleep.
         exchange: Sends one message and returns the answer.
     """
@@ -99,7 +101,10 @@ class RenderHost:
         """Work until something ends it; return the exit status of the program."""
         while self.exit is None:
             beat_at = self.now()
-            self.beat()
+            try:
+                self.beat()
+            except Exception:  # a bug; the running tasks shall not pay for it
+                log.exception("heartbeat failed")
             next_beat_at = beat_at + self.machine.heartbeat_sec
             while self.exit is None and (left := next_beat_at - self.now()) > 0:
                 if not self.woken.wait(min(left, SIGNAL_POLL_SEC)):
@@ -201,7 +206,7 @@ class RenderHost:
         """Return the data of an update message."""
         update = RenderUpdate(
             id=self.machine.id,
-            tasks=[runner.update(self.machine.id) for runner in self.runners.values()],
+            taskups=[runner.update(self.machine.id) for runner in self.runners.values()],
             outputs=outputs,
             host_resources=resources,
         )

@@ -3,7 +3,7 @@
 import socket
 from pathlib import Path
 
-from afanasy_py.msg.records.address import Address, NetIF
+from afanasy_py.msg.records.address import IPV4, IPV6, Address, NetIF
 
 NET = Path("/sys/class/net")
 IF_INET6 = Path("/proc/net/if_inet6")
@@ -31,14 +31,14 @@ def addresses_of(interface: str) -> list[Address]:
     addresses = []
     ip = ipv4_of(interface)
     if ip:
-        addresses.append(Address(family=0, port=0, address=ip.ljust(16, b"\0")))
+        addresses.append(Address(family=IPV4, port=0, address=ip.ljust(16, b"\0")))
     try:
         lines = IF_INET6.read_text().splitlines()
     except OSError:
         lines = []
     rows = (line.split() for line in lines)
     addresses += [
-        Address(family=1, port=0, address=bytes.fromhex(row[0])) for row in rows if row[-1] == interface
+        Address(family=IPV6, port=0, address=bytes.fromhex(row[0])) for row in rows if row[-1] == interface
     ]
     return addresses
 

@@ -8,7 +8,7 @@ they are to be carried out. Times are seconds of a clock that never jumps.
 from dataclasses import dataclass, field
 from typing import Any
 
-from afanasy_py.msg.records.renderevents import RenderEvents
+from afanasy_py.msg.records.render_events import RenderEvents
 
 #: Periods that a negative number of the server stands for.
 HEARTBEAT_SEC = 1

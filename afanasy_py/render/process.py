@@ -10,6 +10,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 READ_SIZE = 1 << 16
 #: The host is told to fetch output at this size, and reading pauses at the second one.
@@ -19,6 +20,7 @@ PENDING_MAX = 1 << 24
 DRAIN_SEC = 0.5
 
 IS_POSIX = os.name == "posix"
+PROC = Path("/proc")
 
 
 class ChildProcess:
@@ -28,7 +30,7 @@ class ChildProcess:
         command: For the shell.
         wdir: Working directory.
         environ: The whole environment.
-        nice: Added to the niceness of the group, 0 leaves it alone.
+        nice: Niceness of the group, 0 leaves it alone.
         wake: Called from other threads when the command has ended or much output waits.
 
     Raises:
@@ -53,6 +55,7 @@ class ChildProcess:
         if IS_POSIX and nice:
             with contextlib.suppress(OSError):
                 os.setpriority(os.PRIO_PGRP, self.pid, nice)
+        self._group_gone = False
         self._wake = wake
         self._pending = bytearray()  # guarded by _changed
         self._ended = False  # guarded by _changed; nothing is read any more
@@ -112,11 +115,35 @@ class ChildProcess:
         """End the whole group."""
         self._signal(signal.SIGKILL if IS_POSIX else signal.SIGTERM)
 
+    def has_group(self) -> bool:
+        """Return whether programs of the group are left; they may outlive its shell."""
+        if not IS_POSIX:
+            return self._popen.returncode is None
+        self._signal(0)
+        return not self._group_gone and is_group_alive(self.pid)
+
     def _signal(self, number: int) -> None:
-        if self._popen.returncode is not None:
+        if self._group_gone:
             return  # the number may belong to somebody else by now
         if IS_POSIX:
-            with contextlib.suppress(ProcessLookupError):
+            try:
                 os.killpg(self.pid, number)
-        else:
+            except (ProcessLookupError, PermissionError):  # the latter is how macOS says it
+                self._group_gone = True
+        elif self._popen.returncode is None:
             subprocess.run(["taskkill", "/F", "/T", "/PID", str(self.pid)], check=False, capture_output=True)
+
+
+def is_group_alive(group: int) -> bool:
+    """Return whether a process group has more than zombies; True where ``/proc`` does not tell."""
+    if not PROC.is_dir():
+        return True
+    for path in PROC.glob("[0-9]*/stat"):
+        try:
+            # The second word is the program's name in brackets and may contain anything.
+            state, _, member_of = path.read_text(errors="replace").rpartition(")")[2].split()[:3]
+        except (OSError, ValueError):
+            continue  # it has just ended
+        if member_of == str(group) and state not in ("Z", "X"):
+            return True
+    return False

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from afanasy_py.msg.records.mctask import TaskUp
+from afanasy_py.msg.records.hostres import HostRes
 from afanasy_py.msg.records.taskexec import TaskExec
+from afanasy_py.msg.records.taskup import TaskUp
 from afanasy_py.msg.types import EXEC_LISTENED
 from afanasy_py.render.machine import TaskKey, key_of
 from afanasy_py.render.process import ChildProcess
@@ -49,11 +50,13 @@ class TaskRunner:
         self.service: Any = None
         self.sent_files: set[str] = set()
         self.sent_lines = self.sent_listened = 0  # of the last update, until it is delivered
-        self.store = Path(tempfile.mkdtemp(prefix=".".join(map(str, self.key[:3])) + "_", dir=around.store))
+        self.store = Path()
         self._begin(now)
 
     def _begin(self, now: float) -> None:
+        prefix = ".".join(map(str, self.key[:3])) + "_"
         try:
+            self.store = Path(tempfile.mkdtemp(prefix=prefix, dir=self.around.store))
             self.service = self.around.loader.make(self.task.service, task_info(self.task, str(self.store)))
             skipped = self.service.skipTask()
             command = "" if skipped else self.service.getCommand()
@@ -102,6 +105,8 @@ class TaskRunner:
         if self.process is None or not self.run.running:
             return
         status = self.process.exit_status()  # before reading: after it no more output comes
+        if status is not None and self.run.stop_asked_at is not None and self.process.has_group():
+            status = None  # the shell has obeyed, but not all that it has started
         mode = "RUN" if status is None else f"{wait_status(status)}:{int(self.run.stop_asked_at or 0)}"
         text = self.process.read()
         if not self.run.closed:
@@ -158,7 +163,8 @@ class TaskRunner:
 
     def remove_store(self) -> None:
         """Delete the task's files."""
-        shutil.rmtree(self.store, ignore_errors=True)
+        if self.store.name:
+            shutil.rmtree(self.store, ignore_errors=True)
 
     def output(self) -> str:
         """Return the output so far, for people."""
@@ -205,8 +211,14 @@ class TaskRunner:
 
     def _files(self) -> list[tuple[str, bytes]]:
         """Return name and content of the small files of the task's store folder."""
-        paths = [path for path in sorted(self.store.iterdir()) if path.is_file()]
-        return [(path.name, path.read_bytes()) for path in paths if path.stat().st_size < FILE_SIZE_MAX]
+        if not self.store.name:
+            return []
+        try:
+            paths = [path for path in sorted(self.store.iterdir()) if path.is_file()]
+            return [(path.name, path.read_bytes()) for path in paths if path.stat().st_size < FILE_SIZE_MAX]
+        except OSError as error:  # the folder is the task's, it may have removed it
+            log.warning("files not sent: task=%s: %s", self.key, error)
+            return []
 
     def delivered(self) -> None:
         """The server has got the last update."""
@@ -234,9 +246,10 @@ def wait_status(exit_status: int) -> int:
     return -exit_status if exit_status < 0 else exit_status << 8
 
 
-def resources_text(resources: Any) -> str:
-    """Return the resources of the host as parsers get them."""
-    return json.dumps({"host_resources": resources.to_json()})
+def resources_text(resources: HostRes) -> str:
+    """Return the resources of the host as parsers get them: JSON with the names of the record's columns."""
+    values = {name: getattr(resources, name) for name in HostRes.columns if name != "custom"}
+    return json.dumps({"host_resources": values})
 
 
 def tasks_environ(environ: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -11,20 +11,16 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from afanasy_py.msg.records.taskexec import TaskExec
 from afanasy_py.render import cgru_modules
-
-if TYPE_CHECKING:
-    from afanasy_py.msg.records.taskexec import TaskExec
 
 log = logging.getLogger(__name__)
 
 BASE_SERVICE = "service"
 #: Packages that are looked for in each folder.
 PACKAGES = ("services", "parsers")
-#: Modules of a CGRU tree without which its services do not load.
-HELPERS = ("cgruconfig", "cgruutils", "cgrupathmap", "afcommon")
 
 
 def cgru_python_dirs(environ: Mapping[str, str]) -> list[Path]:
@@ -40,7 +36,7 @@ def cgru_python_dirs(environ: Mapping[str, str]) -> list[Path]:
 class ServiceLoader:
     """Makes the ``services`` and ``parsers`` packages of this process and objects of their classes.
 
-    There is one per process, since Python has one table of modules.
+    Python has one table of modules for the whole process, so the last one made is the one that works.
 
     Args:
         folders: Folders with ``services`` and ``parsers`` in them, the first has precedence.
@@ -52,12 +48,14 @@ class ServiceLoader:
         for folder in reversed(self.folders):
             if str(folder) not in sys.path:
                 sys.path.insert(0, str(folder))
+        for name in [n for n in sys.modules if n.startswith(tuple(f"{package}." for package in PACKAGES))]:
+            del sys.modules[name]
         for name in PACKAGES:
             package = ModuleType(name, "Joined of all folders of the render host.")
             package.__path__ = [str(folder / name) for folder in self.folders if (folder / name).is_dir()]
             sys.modules[name] = package
         for name, module in cgru_modules.build(variables or {}).items():
-            if name not in sys.modules and not any((f / f"{name}.py").is_file() for f in self.folders):
+            if not any((folder / f"{name}.py").is_file() for folder in self.folders):
                 sys.modules[name] = module
 
     def make(self, name: str, task_info: dict[str, Any]) -> Any:
@@ -79,7 +77,7 @@ class ServiceLoader:
         raise ModuleNotFoundError(f"no base service in {self.folders}")
 
 
-def task_info(task: "TaskExec", store_dir: str) -> dict[str, Any]:
+def task_info(task: TaskExec, store_dir: str) -> dict[str, Any]:
     """Return what a service gets to know of a task.
 
     The keys are those that services of a CGRU tree read; all texts are ``str``.

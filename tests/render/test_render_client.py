@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from afanasy_py.msg.types import MsgType
 
 from afanasy_py.errors import ProtocolError
+from afanasy_py.msg.types import MsgType
 from afanasy_py.render.client import Answer, exchange
 
 Ask = Callable[[bytes], Answer]

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from afanasy_py.msg.records.render import Render
-from afanasy_py.msg.records.renderevents import RenderEvents, RenderUpdate
-from afanasy_py.msg.records.taskexec import TaskExec, TaskPos
 
 from afanasy_py import paths
+from afanasy_py.msg.records.render import Render
+from afanasy_py.msg.records.render_events import RenderEvents
+from afanasy_py.msg.records.render_update import RenderUpdate
+from afanasy_py.msg.records.taskexec import TaskExec
+from afanasy_py.msg.records.taskpos import TaskPos
 from afanasy_py.msg.types import MsgType, TaskStatus
 from afanasy_py.render.client import Answer
 from afanasy_py.render.host import Identity, RenderHost
@@ -58,7 +60,7 @@ class FakeServer:
     @property
     def last(self) -> Any:
         """The last task update."""
-        return self.updates[-1].tasks[0]
+        return self.updates[-1].taskups[0]
 
 
 class Farm:
@@ -153,7 +155,7 @@ def test_a_result_is_repeated_until_it_is_closed(farm: Farm) -> None:
     farm.beat(RenderEvents(id=5, closes=[POS]))
     assert farm.host.runners == {}
     farm.beat()
-    assert farm.server.updates[-1].tasks == []
+    assert farm.server.updates[-1].taskups == []
     assert list(farm.host.around.store.iterdir()) == []
 
 
@@ -234,6 +236,27 @@ def test_what_does_not_obey_is_killed(farm: Farm) -> None:
     farm.wait_for(lambda: farm.runner.run.finished)
     farm.beat()
     assert farm.server.last.status == TaskStatus.FinishedKilled
+
+
+def test_programs_that_outlive_their_shell_are_killed_too(farm: Farm) -> None:
+    farm.beat(RenderEvents(id=5, tasks=[task("(trap '' TERM; echo $$; sleep 60) & wait; echo")]))
+    farm.wait_for(lambda: bool(farm.runner.run.output.value()))
+    farm.beat(RenderEvents(id=5, stops=[POS]))
+    farm.wait_for(lambda: farm.runner.process.exit_status() is not None)
+    farm.beat()
+    assert farm.server.last.status == TaskStatus.Percent
+    farm.time += 11
+    farm.wait_for(lambda: farm.runner.run.finished)
+    assert not farm.runner.process.has_group()
+
+
+def test_a_task_that_removes_its_store_folder_is_no_harm(farm: Farm) -> None:
+    farm.beat(RenderEvents(id=5, tasks=[task("sleep 60")]))
+    farm.runner.remove_store()
+    farm.beat(RenderEvents(id=5, stops=[POS]))
+    farm.wait_for(lambda: farm.runner.run.finished)
+    farm.beat()
+    assert farm.server.last.files == []
 
 
 def test_a_closed_running_task_is_ended_and_its_place_is_free(farm: Farm) -> None:

@@ -1,9 +1,10 @@
 """The conversation with the server: what comes in, what is to be done."""
 
 import pytest
-from afanasy_py.msg.records.renderevents import RenderEvents
-from afanasy_py.msg.records.taskexec import TaskExec, TaskPos
 
+from afanasy_py.msg.records.render_events import RenderEvents
+from afanasy_py.msg.records.taskexec import TaskExec
+from afanasy_py.msg.records.taskpos import TaskPos
 from afanasy_py.render.machine import (
     Action,
     CloseTask,

@@ -22,7 +22,7 @@ question = json.load(sys.stdin)
 folders = [Path(f) for f in question["folders"]] or cgru_python_dirs(os.environ)
 service = ServiceLoader([*folders, paths.python_dir()]).make(question["name"], question["info"])
 base = sys.modules["services.service"].__file__
-answer = {"command": service.getCommand(), "skip": service.skipTask(), "wdir": service.getWDir(), "base": base}
+answer = {"command": service.getCommand(), "skip": service.skipTask(), "base": base}
 sys.stderr.write(json.dumps(answer))
 """
 
