@@ -178,6 +178,11 @@ class Codec(Generic[T]):
         del source
         return self.default_source
 
+    def json_expression(self, source: WriteSource, value: str) -> str:
+        """Return an expression of what JSON shows of the value of the expression `value`."""
+        del source
+        return value
+
     def reader(self, key: Hashable) -> Read:
         """Return a reader of one value on its own."""
         source = ReadSource(key)
@@ -312,13 +317,16 @@ class _Counted(Codec[T]):
         default_source: str,
         read: Callable[..., Any] | None,
         write: Callable[..., Any] | None,
+        *,
+        is_sorted: bool = False,
         items: str = "{}",
         count_format: str = "I",
     ) -> None:
         self.default_source = default_source
         self._read = read
         self._write = write
-        self._items = items
+        self._items = "sorted({}.items())" if is_sorted else items
+        self._sorted = is_sorted
         self._count_format = count_format
         self.least = struct.calcsize(">" + count_format)
 
@@ -330,6 +338,10 @@ class _Counted(Codec[T]):
         source.line(f"    {target}, pos = {self.read_call(source, count)}")
         source.line("else:")
         source.line(f"    {target} = {self.default_source}")
+
+    def json_expression(self, source: WriteSource, value: str) -> str:
+        del source
+        return f"dict(sorted({value}.items()))" if self._sorted else value
 
     def read_call(self, source: ReadSource, count: str) -> str:
         """Return the call that reads `count` values, giving them and the position."""
@@ -352,6 +364,9 @@ class ListOf(_Counted[list[T]]):
     def __init__(self, item: Codec[T], count_format: str = "I") -> None:
         super().__init__("[]", None, None, count_format=count_format)
         self._item = item
+
+    def json_expression(self, source: WriteSource, value: str) -> str:
+        return f"[{self._item.json_expression(source, 'i')} for i in {value}]"
 
     def read_call(self, source: ReadSource, count: str) -> str:
         read = source.bind(self._item.reader(source.key))
@@ -425,6 +440,16 @@ class Custom(Codec[T]):
         source.part(f"{source.bind(self._write)}({value})")
 
 
+class OffWire(Codec[Any]):
+    """A value that never travels in binary form."""
+
+    least = 0
+    fresh = True
+
+    def __init__(self, default_source: str) -> None:
+        self.default_source = default_source
+
+
 I8: Codec[int] = Int("b")
 U8: Codec[int] = Int("B")
 I16: Codec[int] = Int("h")
@@ -441,14 +466,10 @@ STRS: Codec[list[str]] = _Counted(
 )
 I32S: Codec[list[int]] = _Counted("[]", _read_ints, _write_ints)
 #: Maps go out in the order of their keys; readers must not depend on it.
-STR_MAP: Codec[dict[str, str]] = _Counted("{}", _read_text_map, _write_text_map, "sorted({}.items())")
-I32_MAP: Codec[dict[str, int]] = _Counted(
-    "{}", _int_map_reader("i"), _int_map_writer("i"), "sorted({}.items())"
-)
-I64_MAP: Codec[dict[str, int]] = _Counted(
-    "{}", _int_map_reader("q"), _int_map_writer("q"), "sorted({}.items())"
-)
+STR_MAP: Codec[dict[str, str]] = _Counted("{}", _read_text_map, _write_text_map, is_sorted=True)
+I32_MAP: Codec[dict[str, int]] = _Counted("{}", _int_map_reader("i"), _int_map_writer("i"), is_sorted=True)
+I64_MAP: Codec[dict[str, int]] = _Counted("{}", _int_map_reader("q"), _int_map_writer("q"), is_sorted=True)
 #: The original keeps tickets in no order, so they go out as they are.
 I32_MAP_UNSORTED: Codec[dict[str, int]] = _Counted(
-    "{}", _int_map_reader("i"), _int_map_writer("i"), "{}.items()"
+    "{}", _int_map_reader("i"), _int_map_writer("i"), items="{}.items()"
 )

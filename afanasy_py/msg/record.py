@@ -18,6 +18,7 @@ from typing_extensions import Self
 
 from afanasy_py.errors import ProtocolError
 from afanasy_py.msg.codecs import Codec, ListOf, bad_count
+from afanasy_py.msg.json_forms import Form, Forms, Json
 from afanasy_py.msg.source import Read, ReadSource, Write, WriteSource
 
 T = TypeVar("T")
@@ -195,6 +196,7 @@ class RecordType(type):
             made._readers = _Readers(record)  # type: ignore[attr-defined]
             if "columns" in names:
                 made._writers = _Writers(record)  # type: ignore[attr-defined]
+                made._forms = Forms(record)  # type: ignore[attr-defined]
                 made.__init__ = _compiled_init(record)  # type: ignore[misc]
         return made
 
@@ -225,8 +227,12 @@ class Record(metaclass=RecordType, part=True):
     #: {message type or name: groups that it carries, in wire order}. Empty: one layout of all columns.
     layouts: ClassVar[Layouts] = {}
 
+    #: {name of a form: members in order}. Empty: one form "list" of all columns.
+    json_forms: ClassVar[dict[str, Form]] = {}
+
     _readers: ClassVar[_Readers]
     _writers: ClassVar[_Writers]
+    _forms: ClassVar[Forms]
 
     if TYPE_CHECKING:
 
@@ -253,6 +259,16 @@ class Record(metaclass=RecordType, part=True):
     def write(self, buffer: bytearray, layout: Hashable = None) -> None:
         """Add the record to a buffer."""
         buffer += self._writers[layout](self)
+
+    def to_json(self, form: str = "list") -> Json:
+        """Return the record as JSON shows it in a form.
+
+        Lists and maps in it belong to the record: they are to be written, not to be changed.
+
+        Raises:
+            ValueError: The record has no such form.
+        """
+        return self._forms[form](self)
 
     @classmethod
     def decode(cls, layout: Hashable, data: bytes) -> Self:
@@ -332,13 +348,20 @@ class Record(metaclass=RecordType, part=True):
 
 
 class Sub(Codec[R]):
-    """A record inside of another, in the layout of the message type if it has several."""
+    """A record inside of another.
+
+    Args:
+        record: Its class.
+        layout: The layout in which it travels; None: that of the message type.
+        form: The form in which JSON shows it.
+    """
 
     fresh = True
 
-    def __init__(self, record: type[R], layout: Hashable = None) -> None:
+    def __init__(self, record: type[R], layout: Hashable = None, form: str = "list") -> None:
         self._record = record
         self._layout = layout
+        self._form = form
         groups = record.layouts.values()
         sets = [record.columns_of(key) for key in record.layouts] if groups else [record.columns_of(None)]
         #: The fewest bytes of any layout.
@@ -346,6 +369,10 @@ class Sub(Codec[R]):
 
     def default_expression(self, source: ReadSource | WriteSource) -> str:
         return f"{source.bind(self._record)}()"
+
+    def json_expression(self, source: WriteSource, value: str) -> str:
+        del source
+        return f"{value}.to_json({self._form!r})"
 
     def _key(self, key: Hashable) -> Hashable:
         return key if self._layout is None else self._layout

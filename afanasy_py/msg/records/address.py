@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import ClassVar
 
 from afanasy_py.msg.codecs import I8, STR, U16, Raw
+from afanasy_py.msg.json_forms import FILLED, Form, Member
 from afanasy_py.msg.record import Record, column, records
 
 IPV4, IPV6, EMPTY = range(3)
@@ -12,6 +14,10 @@ IPV4, IPV6, EMPTY = range(3)
 
 class Address(Record):
     """The address of a client."""
+
+    json_forms: ClassVar[dict[str, Form]] = {
+        "list": (Member("family", "6 if o.family == 1 else 4"), Member("ip", "o.ip"), "port")
+    }
 
     family: int = column(I8, default=EMPTY, doc="0 IPv4, 1 IPv6, 2 empty.")
     port: int = column(U16)
@@ -32,17 +38,19 @@ class Address(Record):
 
     @property
     def ip(self) -> str:
-        """The address as a text, empty for none."""
+        """The address as a text, empty for none; IPv6 with all its digits."""
         if self.family == IPV4:
             return str(ipaddress.IPv4Address(self.address[:4]))
         if self.family == IPV6:
-            return str(ipaddress.IPv6Address(self.address))
+            return ipaddress.IPv6Address(self.address).exploded
         return ""
 
 
 class NetIF(Record):
     """A network interface of a host."""
 
+    json_forms: ClassVar[dict[str, Form]] = {"list": ("name", Member("mac", "o.mac.hex(':')"), "addresses")}
+
     name: str = column(STR)
     mac: bytes = column(Raw(6))
-    addresses: list[Address] = column(records(Address, "b"))
+    addresses: list[Address] = column(records(Address, "b"), emit=FILLED)

@@ -17,18 +17,66 @@ from afanasy_py.msg.codecs import (
     U16,
     RawText,
 )
-from afanasy_py.msg.json_forms import FILLED, NOT_MINUS_ONE, POSITIVE
+from afanasy_py.msg.json_forms import FILLED, NOT_MINUS_ONE, POSITIVE, Form, Member, flag
 from afanasy_py.msg.record import Layouts, Record, column, records
-from afanasy_py.msg.types import MsgType
+from afanasy_py.msg.types import BlockFlag, MsgType, state_text
 
 #: Characters of a progress bar.
 BAR_SIZE = 128
 
 _FULL = ("tasks", "run", "list", "progress")
 
+_VARIABLE = f"o.flags & {BlockFlag.VAR_CAPACITY.value}"
+_MULTIHOST = f"o.flags & {BlockFlag.MULTIHOST.value}"
+
+_RUN: Form = (
+    "command", "tasks_name", "parser", "working_directory", "files", "command_pre", "command_post",
+    "multihost_service", "custom_data", "environment",
+)  # fmt: skip
+
+_PARAMETERS: Form = (
+    "name", "service", "capacity", "flags", "tasks_num", "frame_first", "frame_last", "frames_per_task",
+    "frames_inc", "sequential",
+    flag("depend_sub_task", "flags", BlockFlag.DEPEND_SUB_TASK.value),
+    Member("capacity_coeff_min", "o.capacity_coeff_min", _VARIABLE),
+    Member("capacity_coeff_max", "o.capacity_coeff_max", _VARIABLE),
+    Member("multihost_min", "o.multihost_min", _MULTIHOST),
+    Member("multihost_max", "o.multihost_max", _MULTIHOST),
+    Member("multihost_max_wait", "o.multihost_max_wait", _MULTIHOST),
+    Member("multihost_service_wait", "o.multihost_service_wait", _MULTIHOST),
+    "file_size_min", "file_size_max", "time_started", "time_done",
+    "max_running_tasks", "max_running_tasks_per_host", "need_memory", "need_power", "need_hdd",
+    "need_cpu_freq_mgz", "need_cpu_cores", "need_cpu_freq_cores", "need_gpu_mem_mb",
+    "errors_retries", "errors_avoid_host", "errors_task_same_host", "errors_forgive_time",
+    "task_progress_change_timeout", "task_max_run_time", "task_min_run_time",
+    "depend_mask", "tasks_depend_mask", "hosts_mask", "hosts_mask_exclude", "need_properties", "tickets",
+)  # fmt: skip
+
+_PROGRESS: Form = (
+    "block_num", "st",
+    Member("state", lambda block: state_text(block.st), "o.st"),
+    "job_id", "running_tasks_counter", "running_capacity_total",
+    "p_percentage", "p_error_hosts", "p_avoid_hosts",
+    "p_tasks_ready", "p_tasks_done", "p_tasks_error", "p_tasks_skipped", "p_tasks_warning", "p_tasks_waitrec",
+    "p_tasks_waitdep", "p_tasks_suspended", "p_tasks_run_time_min", "p_tasks_run_time_max",
+    "p_tasks_run_time_sum", "srv_info", "p_progressbar",
+)  # fmt: skip
+
+_TASKS = Member(
+    "tasks", "[task.to_json() for task in o.tasks_data]", f"not o.flags & {BlockFlag.NUMERIC.value}"
+)
+
+#: Pre and post commands have other names in output than in input; the store has both.
+_BOTH_COMMANDS: Form = (
+    Member("command_pre", "o.command_pre", "o.command_pre"),
+    Member("command_post", "o.command_post", "o.command_post"),
+)
+
 
 class TaskData(Record):
     """A task of an explicit block. Its environment does not travel."""
+
+    json_forms: ClassVar[dict[str, Form]] = {"list": ("name", "command", "files")}
 
     name: str = column(STR)
     command: str = column(STR)
@@ -47,12 +95,17 @@ class Block(Record):
         MsgType.TJobsList: ("list", "progress"),
         MsgType.TBlocksProgress: ("progress",),
     }
+    json_forms: ClassVar[dict[str, Form]] = {
+        "progress": _PROGRESS,
+        "list": (*_PARAMETERS, *_PROGRESS),
+        "properties": (*_RUN, *_PARAMETERS, *_PROGRESS),
+        "full": (_TASKS, *_RUN, *_PARAMETERS, *_PROGRESS),
+        "store": (*_RUN, *_BOTH_COMMANDS, *_PARAMETERS, "block_num"),
+    }
 
     # Flags lead two groups, so they travel twice where both are there.
     flags: int = column(I64, "tasks", "list", doc="Bits of BlockFlag.")
-    tasks_data: list[TaskData] = column(
-        records(TaskData, "i"), "tasks", when="not o.flags & 1", json="tasks", emit=FILLED
-    )
+    tasks_data: list[TaskData] = column(records(TaskData, "i"), "tasks", when="not o.flags & 1", json="tasks")
 
     parser_coeff: int = column(I32, "run", default=1)
     tasks_name: str = column(STR, "run")

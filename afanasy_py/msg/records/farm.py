@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from afanasy_py.msg.codecs import I32, STR, STRS, Codec, Custom, bad_count, read_text, write_text
-from afanasy_py.msg.json_forms import FILLED, NOT_NEGATIVE
+from afanasy_py.msg.json_forms import FILLED, NOT_NEGATIVE, Form, Json, Member
 from afanasy_py.msg.record import Record, column
 
 #: [count, usage, hosts, max hosts]; count -1: known only because a running task uses it.
@@ -37,6 +37,19 @@ def _write_tickets(tickets: dict[str, Ticket]) -> bytes:
 
 
 TICKETS: Codec[dict[str, Ticket]] = Custom(_read_tickets, _write_tickets, "{}", 4)
+
+
+def _tickets_json(tickets: dict[str, Ticket]) -> Json:
+    return {name: values[:3] if values[3] == -1 else values for name, values in tickets.items()}
+
+
+#: Members of renders and pools.
+FARM: Form = (
+    "services", "services_disabled",
+    Member("tickets_pool", lambda node: _tickets_json(node.tickets_pool), "o.tickets_pool"),
+    Member("tickets_host", lambda node: _tickets_json(node.tickets_host), "o.tickets_host"),
+    "capacity_host", "max_tasks_host", "power_host", "properties_host",
+)  # fmt: skip
 
 
 class FarmPart(Record, part=True):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import Any, ClassVar
 
 from afanasy_py.msg.codecs import I32, I32S, STR, STRS, CountedBy, Custom, ListOf, read_text, write_text
+from afanasy_py.msg.json_forms import Form, Member
 from afanasy_py.msg.record import Record, Sub, column
 from afanasy_py.msg.records.taskprogress import TaskProgress
 
@@ -32,8 +33,10 @@ class General(Record):
 class JobProgress(Record):
     """Progress of all tasks of a job: one list for each block."""
 
+    json_forms: ClassVar[dict[str, Form]] = {"list": (Member("id", "o.job_id"), "blocks")}
+
     job_id: int = column(I32)
-    blocks: list[list[TaskProgress]] = column(ListOf(ListOf(Sub(TaskProgress), "i"), "i"))
+    blocks: list[list[TaskProgress]] = column(ListOf(ListOf(Sub(TaskProgress), "i"), "i"), json="progress")
 
 
 class JobsWeight(Record):

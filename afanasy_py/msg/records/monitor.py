@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import ClassVar
 
 from afanasy_py.msg.codecs import I32, I32S, I64, STR, Codec, Custom
-from afanasy_py.msg.json_forms import FILLED
+from afanasy_py.msg.json_forms import FILLED, Form, Member
 from afanasy_py.msg.record import Sub, column
 from afanasy_py.msg.records.address import Address
-from afanasy_py.msg.records.node import Node
+from afanasy_py.msg.records.node import HEAD, Node
 from afanasy_py.msg.types import EVENT_NAMES
 
 _SIZE = len(EVENT_NAMES)
@@ -30,6 +31,17 @@ _EVENTS: Codec[Collection[str]] = Custom(_read_events, _write_events, "[]", _SIZ
 
 class Monitor(Node):
     """A monitor."""
+
+    json_forms: ClassVar[dict[str, Form]] = {
+        "list": (
+            *HEAD,
+            "user_name", "time_register", "time_launch", "time_update", "os",
+            Member("address", "o.address.to_json()", "o.address.family != 2"),
+            "engine", "uid", "time_activity",
+            Member("events", lambda monitor: [name for name in EVENT_NAMES if name in monitor.events]),
+            "jobs_ids",
+        )
+    }  # fmt: skip
 
     uid: int = column(I32, default=-1, doc="Id of its user; -1: none, 0: sees all jobs.")
     time_launch: int = column(I64, doc="Unix seconds.")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 from afanasy_py.msg.codecs import I32, I32S, STR, Codec, CountedBy, Custom
+from afanasy_py.msg.json_forms import FILLED, Form, Json, Member
 from afanasy_py.msg.record import Record, Sub, column, records
 from afanasy_py.msg.records.mctask import McTask
 from afanasy_py.msg.records.taskprogress import TaskProgress
-from afanasy_py.msg.types import EVENT_NAMES
+from afanasy_py.msg.types import BLOCK_MODES, EVENT_NAMES, MsgType
 
 _read_ids = I32S.reader(None)
 _write_ids = I32S.writer(None)
@@ -49,14 +51,36 @@ class BlockChange(Record):
     mode: int = column(I32)
 
 
+def _block_ids(events: MonitorEvents) -> Json:
+    changes = events.block_ids
+    return {
+        "job_id": [change.job_id for change in changes],
+        "block_num": [change.block_num for change in changes],
+        "mode": [BLOCK_MODES[MsgType(change.mode)] for change in changes],
+    }
+
+
+def _ids_member(name: str) -> Member:
+    return Member(name, f"list(o.events[{name!r}])", f"o.events.get({name!r})")
+
+
 class MonitorEvents(Record):
     """Everything that happened since a monitor asked last."""
 
+    json_forms: ClassVar[dict[str, Form]] = {
+        "list": (
+            *(_ids_member(name) for name in EVENT_NAMES),
+            "tasks_progress",
+            Member("block_ids", _block_ids, "o.block_ids"),
+            "jobs_order_ids", "instruction", "tasks_outputs", "tasks_listens", "message",
+        )
+    }  # fmt: skip
+
     events: Mapping[str, Iterable[int]] = column(_EVENTS, doc="{event name: ids of nodes}; no empty lists.")
-    tasks_progress: list[TasksProgress] = column(records(TasksProgress, "i"))
+    tasks_progress: list[TasksProgress] = column(records(TasksProgress, "i"), emit=FILLED)
     block_ids: list[BlockChange] = column(records(BlockChange, "i"))
-    tasks_outputs: list[McTask] = column(records(McTask, "i"))
-    jobs_order_ids: list[int] = column(I32S, doc="Jobs of the monitor's user, in order.")
-    instruction: str = column(STR, doc="Empty or exit.")
-    tasks_listens: list[McTask] = column(records(McTask, "i"))
-    message: str = column(STR)
+    tasks_outputs: list[McTask] = column(records(McTask, "i"), emit=FILLED)
+    jobs_order_ids: list[int] = column(I32S, emit=FILLED, doc="Jobs of the monitor's user, in order.")
+    instruction: str = column(STR, emit=FILLED, doc="Empty or exit.")
+    tasks_listens: list[McTask] = column(records(McTask, "i"), emit=FILLED)
+    message: str = column(STR, emit=FILLED)

@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 from afanasy_py.msg.codecs import BOOL, I8, I32, I32_MAP, I64, MASK, STR, U8
-from afanasy_py.msg.json_forms import FILLED, NOT_MINUS_ONE, POSITIVE
+from afanasy_py.msg.json_forms import FILLED, NOT_MINUS_ONE, POSITIVE, Form, Member, choice, flag
 from afanasy_py.msg.record import Record, column
+from afanasy_py.msg.types import NodeFlag, WorkFlag
 
 #: Priority of a node that says nothing else.
 PRIORITY = 99
+
+#: Members of every node.
+HEAD: Form = (
+    "name", "id", "priority", "locked",
+    flag("hidden", "flags", NodeFlag.HIDDEN.value),
+    "annotation", "custom_data", "srv_info", "running_services",
+)  # fmt: skip
+
+#: Members of nodes of the tree of work, behind the head.
+WORK: Form = (
+    "max_tasks_per_second", "max_running_tasks", "max_running_tasks_per_host",
+    "hosts_mask", "hosts_mask_exclude", "need_os", "need_properties", "need_power", "need_memory", "need_hdd",
+    "pools",
+    choice("solve_method", "work_flags", WorkFlag.SOLVE_PRIORITY.value, ("solve_priority", "solve_order")),
+    choice("solve_need", "work_flags", WorkFlag.SOLVE_CAPACITY.value, ("solve_capacity", "solve_tasksnum")),
+    Member(
+        "hosts_mask_type",
+        f"'regex' if o.work_flags & {WorkFlag.MASK_REGEX.value} else 'find'",
+        f"o.work_flags & {(WorkFlag.MASK_FIND | WorkFlag.MASK_REGEX).value}",
+    ),
+    "running_tasks_num", "running_capacity_total",
+)  # fmt: skip
 
 
 class Node(Record, part=True):

@@ -5,14 +5,27 @@ from __future__ import annotations
 from typing import ClassVar
 
 from afanasy_py.msg.codecs import BOOL, I32, I32_MAP, I32S, I64, STR, U8
-from afanasy_py.msg.json_forms import FILLED, POSITIVE
+from afanasy_py.msg.json_forms import FILLED, POSITIVE, Form, Member
 from afanasy_py.msg.record import Layouts, Record, Sub, column, records
 from afanasy_py.msg.records.address import Address, NetIF
-from afanasy_py.msg.records.farm import FarmPart
+from afanasy_py.msg.records.farm import FARM, FarmPart
 from afanasy_py.msg.records.hostres import HostRes
-from afanasy_py.msg.records.node import PRIORITY
+from afanasy_py.msg.records.node import HEAD, PRIORITY
 from afanasy_py.msg.records.taskexec import TaskExec
-from afanasy_py.msg.types import MsgType
+from afanasy_py.msg.types import MsgType, RenderState, render_state_text
+
+_LIST: Form = (
+    "tasks_percents",
+    *HEAD,
+    "user_name", "time_register", "time_launch", "time_update", "os",
+    Member("address", "o.address.to_json()", "o.address.family != 2"),
+    "netifs", "engine", "pool", "st",
+    Member("state", lambda render: render_state_text(render.st)),
+    "capacity_used", "task_start_finish_time", "wol_operation_time", "idle_time", "busy_time", "tasks",
+    *FARM,
+)  # fmt: skip
+
+_ONLINE = f"o.st & {RenderState.ONLINE.value}"
 
 
 class Render(FarmPart, Record):
@@ -23,12 +36,22 @@ class Render(FarmPart, Record):
         MsgType.TRenderRegister: ("who", "use", "id", "net"),
         MsgType.TRendersResources: ("use", "id"),
     }
+    json_forms: ClassVar[dict[str, Form]] = {
+        "list": _LIST,
+        "store": _LIST,
+        "resources": (
+            "tasks_percents",
+            ("id", ""),
+            Member("host_name", "o.name"),
+            Member("idle_time", "o.idle_time", _ONLINE),
+            Member("busy_time", "o.busy_time", _ONLINE),
+            Member("host_resources", "o.host_resources.to_json()", _ONLINE),
+        ),
+    }
 
     locked: bool = column(BOOL, "list", emit=FILLED, doc="Being registered or deleted.")
     pool: str = column(STR, "list", doc="Path of its pool.")
-    task_start_finish_time: int = column(
-        I64, "list", emit=POSITIVE, doc="Unix seconds of the last start or end of a task."
-    )
+    task_start_finish_time: int = column(I64, "list", doc="Unix seconds of the last start or end of a task.")
     capacity_used: int = column(I32, "list")
     time_update: int = column(I64, "list", doc="Unix seconds.")
     time_register: int = column(I64, "list", doc="Unix seconds.")

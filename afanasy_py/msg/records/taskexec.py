@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import ClassVar
 
 from afanasy_py.msg.codecs import I32, I32_MAP_UNSORTED, I64, I64_MAP, STR, STR_MAP, STRS
-from afanasy_py.msg.json_forms import FILLED, POSITIVE
+from afanasy_py.msg.json_forms import FILLED, POSITIVE, Form
 from afanasy_py.msg.record import Layouts, Record, column
 from afanasy_py.msg.types import MsgType
 
 _FULL = ("run", "name")
 _LIST = ("name",)
+
+_NAMED: Form = (
+    "name", "service", "capacity", "time_start", "user_name", "block_name", "job_name",
+    "job_id", "block_num", "task_num", "tickets", "number", "capacity_coeff",
+)  # fmt: skip
 
 
 class TaskExec(Record):
@@ -25,6 +30,14 @@ class TaskExec(Record):
         "full": _FULL,
         "list": _LIST,
     }
+    json_forms: ClassVar[dict[str, Form]] = {
+        "list": _NAMED,
+        "full": (
+            *_NAMED,
+            "command_block", "command_task", "frame_start", "frame_finish", "frames_inc", "frames_num",
+            "parser", "working_directory", "environment", "files_block", "files_task", "parsed_files",
+        ),
+    }  # fmt: skip
 
     flags: int = column(I64, "run", doc="Bit 0: send the output, somebody listens.")
     block_flags: int = column(I64, "run", doc="Bits of BlockFlag.")

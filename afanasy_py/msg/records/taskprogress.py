@@ -1,12 +1,23 @@
 """How far a task is. Source: spec wire-protocol 4.7; json-api 4.4."""
 
+from typing import ClassVar
+
 from afanasy_py.msg.codecs import I8, I32, I64, STR
-from afanasy_py.msg.json_forms import FILLED, POSITIVE
+from afanasy_py.msg.json_forms import FILLED, POSITIVE, Form, Member
 from afanasy_py.msg.record import Record, column
+from afanasy_py.msg.types import state_text
 
 
 class TaskProgress(Record):
     """State and figures of a task; percents and frame are -1 from its start to the first report."""
+
+    json_forms: ClassVar[dict[str, Form]] = {
+        "list": (
+            Member("state", lambda task: state_text(task.st)),
+            "st", "per", "frm", "pfr", "starts_count", "errors_count", "time_start", "time_done",
+            "hostname", "activity", "resources",
+        )
+    }  # fmt: skip
 
     st: int = column(I64, doc="Bits of State.")
     per: int = column(I8, emit=POSITIVE, doc="Percent of the task.")

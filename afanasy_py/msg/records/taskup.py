@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import Any, ClassVar
 
 from afanasy_py.errors import ProtocolError
 from afanasy_py.msg.codecs import BOOL, I8, I32, I32S, STR, STRS, Codec
+from afanasy_py.msg.json_forms import Form, Member
 from afanasy_py.msg.record import Record, column
 from afanasy_py.msg.source import ReadSource, WriteSource
 
@@ -90,6 +91,15 @@ class _Files(Codec[list[File]]):
 
 class TaskUp(Record):
     """An update of a task; also what brings the stored files of a task to viewers."""
+
+    json_forms: ClassVar[dict[str, Form]] = {
+        "files": (
+            "job_id",
+            Member("block_id", "o.block_num"),
+            Member("task_id", "o.task_num"),
+            Member("files", "[{'name': name} for name, _ in o.files]"),
+        )
+    }
 
     client_id: int = column(I32, default=-1, doc="Id of the render.")
     job_id: int = column(I32)
