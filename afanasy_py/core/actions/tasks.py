@@ -1,0 +1,21 @@
+"""What users do to single tasks. Source: spec scheduling 6.9; json-api 8.3, 12."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from afanasy_py.core import running
+
+if TYPE_CHECKING:
+    from afanasy_py.core.actions.action import Action
+    from afanasy_py.core.block import Block
+
+
+def operate_task(action: Action, block: Block, number: int, with_st: int, set_st: int) -> None:
+    """Apply an operation to a task that has any of the bits `with_st`, and log that at the task.
+
+    A running task is asked to stop, which logs for itself.
+    """
+    runs = number in block.runs
+    if running.operate(action.farm, block, number, with_st, set_st) and not runs:
+        action.farm.log_task(block, number, action.log_info, action.subject)
