@@ -406,3 +406,12 @@ def register_user(farm: Farm, obj: Json) -> JsonAnswer:
     farm.add_user(user)
     farm.log(user, "Registered.")
     return replies.reply({"user": user.to_json()})
+
+
+def finish_commands(farm: Farm, job: Job, reports: list[str]) -> JsonAnswer:
+    """Let a job begin whose pre commands have run; `reports` go into its log."""
+    if job.gone or job.deleting:
+        return replies.reply({"id": 0, "serial": 0, "error": "The job was deleted while its pre commands ran."})
+    for report in reports:
+        farm.log(job, report, kind="jobs pre command")
+    return finish(farm, job)

@@ -37,3 +37,8 @@ def status(what: str, text: str, *, good: bool) -> JsonAnswer:
 def list_of(kind: str, encoded: list[bytes]) -> JsonAnswer:
     """Return a list of nodes that are already encoded."""
     return JsonAnswer(b'{"%s":[\n' % kind.encode() + b",\n".join(encoded) + b"\n]}")
+
+
+def raw(text: str) -> JsonAnswer:
+    """Return a text that is JSON already as an answer."""
+    return JsonAnswer(text.encode("utf-8", "surrogateescape"))

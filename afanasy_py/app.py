@@ -1,0 +1,301 @@
+"""The one place that builds the server's objects and owns its loop.
+
+It binds before it touches the store, carries out what the farm wants after each call, and ends in order.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import os
+import signal
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import gevent
+from gevent import subprocess
+from gevent.event import Event
+
+from afanasy_py.clock import Clock
+from afanasy_py.config import Config, config_answer, reload_config
+from afanasy_py.core import registration, replies
+from afanasy_py.core.dispatch import handle
+from afanasy_py.core.farm import Farm
+from afanasy_py.core.job import SYSJOB_ID
+from afanasy_py.core.requests import AskServer, Caller, ReadOutput, RunFirst
+from afanasy_py.errors import ConfigError
+from afanasy_py.msg.answers import Answer
+from afanasy_py.msg.framing import Form, Request
+from afanasy_py.net.files import Files
+from afanasy_py.net.server import Server
+from afanasy_py.stats.statistics import Statistics
+from afanasy_py.stats_rows import LogRow
+from afanasy_py.store.store import Store
+from afanasy_py.sysjob.job import SystemJobKeeper
+
+log = logging.getLogger(__name__)
+
+#: The longest sleep of the loop, seconds; timers of the farm decide when it is shorter.
+IDLE_SECONDS = 1.0
+#: How much of the output of a pre command goes into the log of its job, characters.
+OUTPUT_MOST = 4000
+
+
+class App:
+    """The server: a farm and all that surrounds it."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.clock = Clock()
+        settings = config.settings
+        self.farm = Farm(settings, self.clock.now(), time_text=self._time_text, version=config.machine.version)
+        self.farm.demo = config.arguments.demo
+        self.store = Store(Path(settings.af_store_folder), settings, self.clock)
+        self.stats = Statistics(
+            settings,
+            Path(settings.af_store_folder),
+            self._announce,
+            self.clock.now,
+            enabled=not config.arguments.nosql,
+        )
+        self.farm.keeps_statistics = not config.arguments.nosql
+        self.files = Files(config.serve_dir, Path(settings.af_store_folder), settings)
+        self.server = Server(settings, self.dispatch, config.machine.version)
+        self._wake = Event()
+        self._sleeps_until = 0.0
+        self._stopping = Event()
+
+    def _time_text(self, when: int) -> str:
+        return datetime.fromtimestamp(when).strftime(self.config.settings.timeformat)
+
+    def _announce(self, text: str) -> None:
+        from afanasy_py.core.watching import announce
+
+        announce(self.farm, text)
+
+    # -- life
+
+    def run(self) -> int:
+        """Serve until the process is told to stop; return the exit code."""
+        self.server.bind()
+        self.store.lock()
+        farm = self.farm
+        now = self.clock.now()
+        self._add_server_row(now, "Starting server. Reading store...")
+        farm.now = now
+        farm.sysjob = keeper = SystemJobKeeper(farm)
+        self.store.load(farm, now)
+        farm.make_roots()
+        if SYSJOB_ID not in farm.jobs.by_id:
+            keeper.make()
+        farm.begin(now)
+        farm.settle()
+        self._add_server_row(now, "Server started. Reading store finished.")
+        self.stats.start()
+        self.carry_out()
+        _spare_the_collector()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            gevent.signal_handler(number, self._stop)
+        if hasattr(signal, "SIGHUP"):
+            gevent.signal_handler(signal.SIGHUP, self._reload)
+        loop = gevent.spawn(self._loop)
+        loop.name = "farm loop"
+        self.server.serve()
+        log.info("Listening %d port...", self.config.settings.af_serverport)
+        self._stopping.wait()
+        self.server.stop()
+        loop.kill()
+        self._add_server_row(self.clock.now(), "Server shutdown.")
+        self.carry_out()
+        self.store.close()
+        self.stats.stop()
+        log.info("Exiting process...")
+        return 0
+
+    def _stop(self) -> None:
+        log.info("SIG INT")
+        self._stopping.set()
+
+    def _reload(self) -> None:
+        self._answer_reload()
+
+    def _loop(self) -> None:
+        """Let the farm do what is due, whenever something is."""
+        while True:
+            self._wake.clear()
+            now = self.clock.now()
+            try:
+                self.farm.tick(now)
+                self.carry_out()
+            except Exception:
+                log.exception("The farm's loop caught a bug")
+            due = self.farm.next_time()
+            pause = IDLE_SECONDS if due is None else min(max(due - now, 0.0), IDLE_SECONDS)
+            self._sleeps_until = now + pause
+            self._wake.wait(pause)
+
+    # -- requests
+
+    def dispatch(self, request: Request, peer: str) -> Any:
+        """Answer one request; called in the greenlet of its connection."""
+        if request.form is Form.GET:
+            return self.files.answer(request)
+        caller = Caller(peer)
+        result: Any = handle(
+            self.farm, request.msg_type, request.value, request.body, caller, self.clock.now()
+        )
+        ticket = self.carry_out()
+        if ticket is not None:
+            self.store.wait(ticket)
+        if isinstance(result, ReadOutput):
+            return self._read_output(result)
+        if isinstance(result, AskServer):
+            return self._ask_server(result)
+        if isinstance(result, RunFirst):
+            return self._run_first(result)
+        return result
+
+    def carry_out(self) -> Any:
+        """Carry out what the farm wants; return what to wait for before answering, or None."""
+        farm = self.farm
+        changes = farm.changes
+        if changes.lines:
+            for level, text in changes.lines:
+                log.log(level, "%s", text)
+            changes.lines.clear()
+        if changes.rows:
+            self.stats.add(changes.rows)
+            changes.rows = []
+        ticket = self.store.commit(farm) if changes.is_durable() else None
+        due = farm.timers.next_time()
+        if due is not None and due < self._sleeps_until:
+            self._sleeps_until = due
+            self._wake.set()
+        return ticket
+
+    def _add_server_row(self, now: float, text: str) -> None:
+        self.stats.add([LogRow(int(now), "afanasy", "server", "server", text)])
+
+    def _read_output(self, wanted: ReadOutput) -> Answer:
+        content = self.store.read_output(wanted.job_id, wanted.block_num, wanted.task_num, wanted.start)
+        return wanted.finish(content)
+
+    def _ask_server(self, asked: AskServer) -> Answer:
+        answers: dict[str, Callable[[Any], Answer]] = {
+            "config": lambda _: replies.raw(config_answer(self.config)),
+            "files": self._answer_files,
+            "reload_config": lambda _: self._answer_reload(),
+            "save": self._answer_save,
+        }
+        return answers[asked.what](asked.params)
+
+    def _answer_files(self, params: Any) -> Answer:
+        path = params.get("path", "")
+        path = path if isinstance(path, str) else ""
+        return replies.reply({"path": path, "files": self.files.list_folder(path)})
+
+    def _answer_reload(self) -> Answer:
+        try:
+            self.config = reload_config(self.config, os.environ)
+        except ConfigError as error:
+            log.error("%s", error)
+            return replies.status("reload_config", "Failed, see server logs fo details.", good=False)
+        for message in self.config.messages:
+            log.log(message.level, "%s", message.text)
+        self.farm.settings = self.config.settings
+        if self.config.failed:
+            return replies.status("reload_config", "Failed, see server logs fo details.", good=False)
+        return replies.status("reload_config", "Reloaded successfully.", good=True)
+
+    def _answer_save(self, params: Any) -> Answer:
+        """Write a JSON object of the web GUI below the CGRU root (json-api 3)."""
+        if not isinstance(params, dict):
+            return replies.error('"save" is not an object.')
+        path, document = params.get("path"), params.get("object")
+        if not isinstance(path, str):
+            return replies.error('"path" is not an string.')
+        if not isinstance(document, dict):
+            return replies.error('"object" is not an object.')
+        root = Path(self.config.machine.location or self.config.serve_dir or ".").resolve()
+        target = root / (path.lstrip("/.") + ".json")
+        if not self.config.machine.location or root not in target.resolve().parents:
+            return replies.error(f'Unable to write to "{target}", see server log for details.')
+        existed = target.exists()
+        text = json.dumps(
+            {"__cgru__": f"Created by afserver at {self._time_text(int(self.clock.now()))}", **document},
+            indent="\t",
+            ensure_ascii=False,
+        )
+        data = text.encode("utf-8", "surrogateescape")
+        try:
+            gevent.get_hub().threadpool.apply(target.write_bytes, (data,))
+        except OSError as error:
+            log.error("save: %s", error)
+            return replies.error(f'Unable to write to "{target}", see server log for details.')
+        answer: dict[str, Any] = {"path": str(target)}
+        if existed:
+            answer["overwrite"] = True
+        answer["size"] = len(data)
+        return replies.reply({"save": answer})
+
+    def _run_first(self, wanted: RunFirst) -> Answer:
+        """Run the pre commands of a job, then let it begin; only this answer waits for them."""
+        job = wanted.job
+        lines = []
+        for command, directory in wanted.commands:
+            log.info("Executing command:\n%s", command)
+            lines.append(self._run_command(command, directory))
+        farm = self.farm
+        farm.begin(self.clock.now())
+        answer = registration.finish_commands(farm, job, lines)
+        farm.settle()
+        ticket = self.carry_out()
+        if ticket is not None:
+            self.store.wait(ticket)
+        return answer
+
+    def _run_command(self, command: str, directory: str) -> str:
+        """Run one command on this host; return what to note in the log of its job."""
+        limit = self.config.settings.af_server_pre_command_sec
+        try:
+            child = subprocess.Popen(
+                command,
+                shell=True,  # noqa: S602 - a command line of the farm's user, as in the original
+                cwd=directory if directory and os.path.isdir(directory) else None,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            return f"{command}\nFailed to start: {error}"
+        try:
+            output, _ = child.communicate(timeout=limit)
+            end = f"Exit status: {child.returncode}"
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            output, _ = child.communicate()
+            end = f"Stopped after {limit} seconds."
+        text = output.decode("utf-8", "replace").strip()[-OUTPUT_MOST:]
+        return f"{command}\n{end}" + (f"\n{text}" if text else "")
+
+
+def _spare_the_collector() -> None:
+    """Let the collector of reference cycles look at new objects only: the farm's own live long."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
+def run(config: Config) -> int:
+    """Run the server until it is stopped; return the exit code.
+
+    Raises:
+        AfanasyError: It cannot start; the text is for the user.
+    """
+    return App(config).run()
+
+
