@@ -236,10 +236,13 @@ class Farm:
             self.root_pool.time_creation = int(self.now)
             self.pools.add(self.root_pool)
             self.log(self.root_pool, "Created.", store=True)
+            self.log(self.root_pool, "Initialized.")
             self.save(self.root_pool)
         if not self.root_branch.id:
             self.root_branch.time_creation = self.root_branch.time_empty = int(self.now)
             self.branches.add(self.root_branch)
+            self.log(self.root_branch, "Created from job.", store=True)
+            self.log(self.root_branch, "Initialized.")
             self.save(self.root_branch)
 
     def add_user(self, user: User) -> None:
@@ -396,6 +399,7 @@ class Farm:
         for block in job.blocks:
             for run in list(block.runs.values()):
                 running.stop_run(self, run, "Job is deleted.")
+        self.update_totals(job)
         self.changed(job)
         self.save(job)
 
@@ -410,6 +414,7 @@ class Farm:
         user, branch = job.user, job.branch_node
         self._set_job_share(job, (0,) * len(TOTALS))
         del branch.jobs[job.id]
+        self.log(branch, f"Removing a job: {job.name}")
         user.jobs.remove(job)
         user.jobs_num -= 1
         if job.counted_running:
@@ -616,8 +621,25 @@ class Farm:
         self.changes.lines.append((level, text))
 
     def span_text(self, seconds: int) -> str:
-        """Write a span of time: hours:minutes.seconds."""
-        return f"{seconds // 3600}:{seconds // 60 % 60:02d}.{seconds % 60:02d}"
+        """Write a span of time: "2d", "2:05.09", "3h", "4.30", "5m", "6s"; nothing where zero ends it."""
+        days, hours = seconds // 86400, seconds // 3600
+        minutes, rest = seconds // 60 % 60, seconds % 60
+        text = ""
+        if days > 1:
+            text = f"{days}d"
+            hours -= days * 24
+        if hours:
+            text += str(hours)
+            if not minutes and not rest:
+                return text + "h"
+            text += f":{minutes:02d}"
+        elif minutes:
+            text += str(minutes)
+            if not rest:
+                return text + "m"
+        else:
+            return text + f"{rest}s" if rest else text or "0"
+        return text + (f".{rest:02d}" if rest else "")
 
     # -- what follows from a change of a job
 
