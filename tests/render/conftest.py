@@ -56,7 +56,10 @@ class Farm:
         return program.wait(15)
 
     def wait_for(self, happened: Callable[[], Any]) -> None:
+        """Wait until something is true; an answer that can not be had yet counts as false."""
         for _ in range(LIMIT_SEC * 20):
+            if "server" in self.programs and self.programs["server"].poll() is not None:
+                break
             with contextlib.suppress(OSError, ValueError, LookupError, StopIteration):
                 if happened():
                     return
@@ -101,8 +104,13 @@ def farm(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Farm]:
         if importlib.util.find_spec("afanasy_py.app") is None:
             pytest.skip("the server is not here yet")
         farm = Farm(tmp_path, [sys.executable, "-m", "afanasy_py.cli"], {"PYTHONPATH": pythonpath()})
-    farm.start_server()
-    yield farm
-    for name in [*farm.programs][::-1]:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            farm.stop(name)
+    try:
+        farm.start_server()
+        yield farm
+    finally:
+        for name in sorted(farm.programs, key=lambda name: name == "server"):
+            program = farm.programs[name]
+            try:
+                farm.stop(name)
+            except subprocess.TimeoutExpired:
+                program.kill()
