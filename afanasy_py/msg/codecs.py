@@ -23,14 +23,21 @@ T = TypeVar("T")
 _U32 = struct.Struct(">I")
 _MAP_VALUES = {fmt: struct.Struct(f">{fmt}") for fmt in "iq"}
 
+#: Handler of bytes that are no UTF-8 and of characters that have no bytes.
 TEXT_ERRORS = "afanasy-text"
+
+#: The most values of one list: messages of the greatest size with honest lists have fewer.
+MAX_ITEMS = 1 << 22
+
+#: The most numbers of one list. They take ten times more memory than bytes of a message.
+MAX_INTS = 1 << 21
 
 
 def _on_text_error(error: UnicodeError) -> tuple[str | bytes, int]:
     """Let bytes that are no UTF-8 through, both ways, and lone surrogates of JSON out."""
     if isinstance(error, UnicodeDecodeError):
         bad = error.object[error.start : error.end]
-        return "".join(chr(0xDC00 + byte) if byte >= 128 else chr(byte) for byte in bad), error.end
+        return "".join(chr(0xDC00 + byte) for byte in bad), error.end
     if isinstance(error, UnicodeEncodeError):
         out = bytearray()
         for char in error.object[error.start : error.end]:
@@ -87,7 +94,7 @@ def write_text(text: str) -> bytes:
 
 
 def _check(data: bytes, pos: int, count: int, least: int) -> None:
-    if count < 0 or count * least > len(data) - pos:
+    if not 0 <= count <= MAX_ITEMS or count * least > len(data) - pos:
         raise bad_count(count)
 
 
@@ -107,6 +114,8 @@ def _read_texts(data: bytes, pos: int, count: int) -> tuple[list[str], int]:
 
 def _read_ints(data: bytes, pos: int, count: int) -> tuple[list[int], int]:
     _check(data, pos, count, 4)
+    if count > MAX_INTS:
+        raise bad_count(count)
     return list(struct.unpack_from(f">{count}i", data, pos)), pos + 4 * count
 
 
@@ -202,14 +211,14 @@ class Int(Codec[int]):
     default_source = "0"
 
     def __init__(self, fmt: str) -> None:
-        self._format = fmt
+        self.format = fmt
         self.least = struct.calcsize(">" + fmt)
 
     def emit_read(self, source: ReadSource, target: str) -> None:
-        source.fixed(self._format, target)
+        source.fixed(self.format, target)
 
     def emit_write(self, source: WriteSource, value: str) -> None:
-        source.integer(self._format, value)
+        source.integer(self.format, value)
 
 
 class Bool(Codec[bool]):
@@ -260,13 +269,13 @@ class Raw(Codec[bytes]):
     def __init__(self, size: int) -> None:
         self.least = size
         self.default_source = repr(bytes(size)) if size < 32 else f"bytes({size})"
-        self._size = size
+        self.size = size
 
     def emit_read(self, source: ReadSource, target: str) -> None:
-        source.fixed(f"{self._size}s", target)
+        source.fixed(f"{self.size}s", target)
 
     def emit_write(self, source: WriteSource, value: str) -> None:
-        source.fixed(f"{self._size}s", value)
+        source.fixed(f"{self.size}s", value)
 
 
 class RawText(Codec[str]):
@@ -275,15 +284,15 @@ class RawText(Codec[str]):
     def __init__(self, size: int, default: str) -> None:
         self.least = size
         self.default_source = repr(default)
-        self._size = size
+        self.size = size
 
     def emit_read(self, source: ReadSource, target: str) -> None:
         raw = source.temp()
-        source.fixed(f"{self._size}s", raw)
+        source.fixed(f"{self.size}s", raw)
         source.after(f"{target} = {raw}.decode('utf-8', {TEXT_ERRORS!r})")
 
     def emit_write(self, source: WriteSource, value: str) -> None:
-        source.fixed(f"{self._size}s", f"{value}.encode('utf-8', {TEXT_ERRORS!r})")
+        source.fixed(f"{self.size}s", f"{value}.encode('utf-8', {TEXT_ERRORS!r})")
 
 
 class FixedInts(Codec[list[int]]):
@@ -292,19 +301,19 @@ class FixedInts(Codec[list[int]]):
     fresh = True
 
     def __init__(self, fmt: str, number: int) -> None:
-        self._format = fmt
-        self._number = number
+        self.format = fmt
+        self.number = number
         self.least = number * struct.calcsize(">" + fmt)
         self.default_source = f"[0] * {number}"
 
     def emit_read(self, source: ReadSource, target: str) -> None:
-        names = [source.temp() for _ in range(self._number)]
-        source.fixed(self._format * self._number, *names)
+        names = [source.temp() for _ in range(self.number)]
+        source.fixed(self.format * self.number, *names)
         source.after(f"{target} = [{', '.join(names)}]")
 
     def emit_write(self, source: WriteSource, value: str) -> None:
-        for index in range(self._number):
-            source.integer(self._format, f"{value}[{index}]")
+        for index in range(self.number):
+            source.integer(self.format, f"{value}[{index}]")
 
 
 class _Counted(Codec[T]):
@@ -363,17 +372,17 @@ class ListOf(_Counted[list[T]]):
 
     def __init__(self, item: Codec[T], count_format: str = "I") -> None:
         super().__init__("[]", None, None, count_format=count_format)
-        self._item = item
+        self.item = item
 
     def json_expression(self, source: WriteSource, value: str) -> str:
-        return f"[{self._item.json_expression(source, 'i')} for i in {value}]"
+        return f"[{self.item.json_expression(source, 'i')} for i in {value}]"
 
     def read_call(self, source: ReadSource, count: str) -> str:
-        read = source.bind(self._item.reader(source.key))
-        return f"{source.bind(read_items)}(data, pos, {count}, {read}, {self._item.least})"
+        read = source.bind(self.item.reader(source.key))
+        return f"{source.bind(read_items)}(data, pos, {count}, {read}, {self.item.least})"
 
     def write_call(self, source: WriteSource, values: str) -> str:
-        write = source.bind(self._item.writer(source.key))
+        write = source.bind(self.item.writer(source.key))
         return f"b''.join([{write}(v) for v in {values}])"
 
 
@@ -403,14 +412,14 @@ class Optional(Codec[T | None]):
     default_source = "None"
 
     def __init__(self, item: Codec[T]) -> None:
-        self._item = item
+        self.item = item
 
     def emit_read(self, source: ReadSource, target: str) -> None:
         letter = source.temp()
         source.fixed("B", letter)
         source.flush()
         source.line(f"if {letter} == {ord('y')}:")
-        source.line(f"    {target}, pos = {source.bind(self._item.reader(source.key))}(data, pos)")
+        source.line(f"    {target}, pos = {source.bind(self.item.reader(source.key))}(data, pos)")
         source.line("else:")
         source.line(f"    {target} = None")
 
@@ -418,7 +427,7 @@ class Optional(Codec[T | None]):
         item = source.temp()
         source.line(f"{item} = {value}")
         source.fixed("B", f"{ord('n')} if {item} is None else {ord('y')}")
-        source.part(f"(b'' if {item} is None else {source.bind(self._item.writer(source.key))}({item}))")
+        source.part(f"(b'' if {item} is None else {source.bind(self.item.writer(source.key))}({item}))")
 
 
 class Custom(Codec[T]):

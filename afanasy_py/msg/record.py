@@ -359,29 +359,29 @@ class Sub(Codec[R]):
     fresh = True
 
     def __init__(self, record: type[R], layout: Hashable = None, form: str = "list") -> None:
-        self._record = record
-        self._layout = layout
-        self._form = form
+        self.record = record
+        self.layout = layout
+        self.form = form
         groups = record.layouts.values()
         sets = [record.columns_of(key) for key in record.layouts] if groups else [record.columns_of(None)]
         #: The fewest bytes of any layout.
         self.least = min(sum(col.codec.least for col in cols if not col.when) for cols in sets)
 
     def default_expression(self, source: ReadSource | WriteSource) -> str:
-        return f"{source.bind(self._record)}()"
+        return f"{source.bind(self.record)}()"
 
     def json_expression(self, source: WriteSource, value: str) -> str:
         del source
-        return f"{value}.to_json({self._form!r})"
+        return f"{value}.to_json({self.form!r})"
 
     def _key(self, key: Hashable) -> Hashable:
-        return key if self._layout is None else self._layout
+        return key if self.layout is None else self.layout
 
     def reader(self, key: Hashable) -> Read:
-        return self._record._readers[self._key(key)]
+        return self.record._readers[self._key(key)]
 
     def writer(self, key: Hashable) -> Write:
-        return self._record._writers[self._key(key)]
+        return self.record._writers[self._key(key)]
 
     def emit_read(self, source: ReadSource, target: str) -> None:
         source.flush()
