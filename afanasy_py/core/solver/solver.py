@@ -115,11 +115,13 @@ class Solver:
         found = user.in_branch.get(branch.id)
         if found is None:
             found = user.in_branch[branch.id] = branch.users[user.id] = UserInBranch(user, branch)
+            self.update_user(user)
         return found
 
     def join(self, job: Job) -> None:
         """Take a job into the tree, below its user and branch."""
         self._in_branch(job.user, job.branch_node).jobs[job.id] = job
+        self.update_user(job.user)
 
     def part(self, job: Job) -> None:
         """Take a job out of the tree; it must not run anything that is counted per user and branch."""
