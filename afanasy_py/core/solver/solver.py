@@ -435,8 +435,12 @@ class Solver:
             found = self._find_task(job, render)
             if found is not None:
                 block, number = found
+                avoided = number in block.tasks.error_hosts
                 self._mark_solved(job)
                 start(block, number, render)
+                if avoided and block.profile is not None:
+                    # Hosts that this task avoids had to wait for it; they may take the next one.
+                    self._hopes[block.profile] = None
                 return True
         return False
 
