@@ -98,9 +98,13 @@ def _check(data: bytes, pos: int, count: int, least: int) -> None:
         raise bad_count(count)
 
 
-def read_items(data: bytes, pos: int, count: int, read: Read, least: int) -> tuple[list[Any], int]:
-    """Read `count` values of at least `least` bytes each."""
+def read_items(
+    data: bytes, pos: int, count: int, read: Read, least: int, most: int = MAX_ITEMS
+) -> tuple[list[Any], int]:
+    """Read `count` values of at least `least` bytes each, if they are not more than `most`."""
     _check(data, pos, count, least)
+    if count > most:
+        raise bad_count(count)
     items = []
     for _ in range(count):
         item, pos = read(data, pos)
@@ -368,18 +372,19 @@ class _Counted(Codec[T]):
 
 
 class ListOf(_Counted[list[T]]):
-    """A count and as many values of one codec."""
+    """A count and as many values of one codec, at most `most`."""
 
-    def __init__(self, item: Codec[T], count_format: str = "I") -> None:
+    def __init__(self, item: Codec[T], count_format: str = "I", most: int = MAX_ITEMS) -> None:
         super().__init__("[]", None, None, count_format=count_format)
         self.item = item
+        self.most = most
 
     def json_expression(self, source: WriteSource, value: str) -> str:
         return f"[{self.item.json_expression(source, 'i')} for i in {value}]"
 
     def read_call(self, source: ReadSource, count: str) -> str:
         read = source.bind(self.item.reader(source.key))
-        return f"{source.bind(read_items)}(data, pos, {count}, {read}, {self.item.least})"
+        return f"{source.bind(read_items)}(data, pos, {count}, {read}, {self.item.least}, {self.most})"
 
     def write_call(self, source: WriteSource, values: str) -> str:
         write = source.bind(self.item.writer(source.key))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 from typing_extensions import Self
 
 from afanasy_py.errors import ProtocolError
-from afanasy_py.msg.codecs import Codec, ListOf, bad_count
+from afanasy_py.msg.codecs import MAX_ITEMS, Codec, ListOf, bad_count
 from afanasy_py.msg.json_forms import Form, Forms, Json
 from afanasy_py.msg.source import Read, ReadSource, Write, WriteSource
 
@@ -391,9 +391,11 @@ class Sub(Codec[R]):
         source.part(f"{source.bind(self.writer(source.key))}({value})")
 
 
-def records(record: type[R], count_format: str = "I", layout: Hashable = None) -> Codec[list[R]]:
-    """Return the codec of a count and as many records."""
-    return ListOf(Sub(record, layout), count_format)
+def records(
+    record: type[R], count_format: str = "I", layout: Hashable = None, most: int = MAX_ITEMS
+) -> Codec[list[R]]:
+    """Return the codec of a count and as many records, at most `most`."""
+    return ListOf(Sub(record, layout), count_format, most)
 
 
 def join_encoded(nodes: Iterable[bytes]) -> bytes:

@@ -15,6 +15,9 @@ HEADER_SIZE = 12
 MAX_MESSAGE = 16384 * 4096
 MAX_DATA = MAX_MESSAGE - HEADER_SIZE
 
+#: The most tasks that a render may speak of in one message, so that no render keeps the server busy.
+MAX_RENDER_TASKS = 10_000
+
 #: Types below this one carry a value in the header and no data.
 FIRST_TYPE_WITH_DATA = 21
 

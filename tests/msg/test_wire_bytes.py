@@ -20,7 +20,7 @@ from afanasy_py.msg.records.taskpos import TaskPos
 from afanasy_py.msg.records.taskprogress import TaskProgress
 from afanasy_py.msg.records.taskup import TaskUp
 from afanasy_py.msg.registry import decode_message, encode_message
-from afanasy_py.msg.types import MsgType
+from afanasy_py.msg.types import MAX_RENDER_TASKS, MsgType
 
 EMPTY = b"\0\0\0\1\0"
 ZERO = b"\0\0\0\0"
@@ -270,6 +270,14 @@ def test_a_list_of_numbers_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(codecs, "MAX_ITEMS", 2)
     with pytest.raises(ProtocolError):
         TaskData.decode(None, TaskData(files=["a", "b", "c"]).encode())
+
+
+def test_an_update_of_too_many_tasks_is_refused() -> None:
+    update = TaskUp().encode()
+    count = MAX_RENDER_TASKS + 1
+    data = b"\0\0\0\1" + count.to_bytes(4, "big") + update * count + ZERO + b"n"
+    with pytest.raises(ProtocolError, match=str(count)):
+        RenderUpdate.decode(None, data)
 
 
 def test_messages_without_a_record() -> None:

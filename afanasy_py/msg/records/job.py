@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from afanasy_py.msg.codecs import I32, I32S, I64, MASK, STR, STR_MAP, Codec, CountedBy
 from afanasy_py.msg.json_forms import FILLED, NOT_MINUS_ONE, Form, Member, flag
@@ -11,7 +11,7 @@ from afanasy_py.msg.records.block import Block
 from afanasy_py.msg.records.node import HEAD, WORK, Work
 from afanasy_py.msg.types import MsgType, NodeFlag, state_text
 
-_BLOCKS: Codec[list[Block]] = CountedBy(Sub(Block), "o.blocks_num")
+_BLOCKS: Codec[list[Any]] = CountedBy(Sub(Block), "o.blocks_num")
 _GROUPS = ("node", "work", "job")
 
 _BEFORE_BLOCKS: Form = (
@@ -69,4 +69,4 @@ class Job(Work):
     try_this_tasks_num: list[int] = column(I32S, "job", emit=FILLED)
     try_this_blocks_num: list[int] = column(I32S, "job", emit=FILLED)
     folders: dict[str, str] = column(STR_MAP, "job", emit=FILLED)
-    blocks: list[Block] = column(_BLOCKS, "job")
+    blocks: list[Any] = column(_BLOCKS, "job", doc="Records Block; nodes of a farm have their own class.")

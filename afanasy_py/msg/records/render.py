@@ -12,7 +12,7 @@ from afanasy_py.msg.records.farm import FARM, FarmPart
 from afanasy_py.msg.records.hostres import HostRes
 from afanasy_py.msg.records.node import HEAD, PRIORITY
 from afanasy_py.msg.records.taskexec import TaskExec
-from afanasy_py.msg.types import MsgType, RenderState, render_state_text
+from afanasy_py.msg.types import MAX_RENDER_TASKS, MsgType, RenderState, render_state_text
 
 _LIST: Form = (
     "tasks_percents",
@@ -59,7 +59,9 @@ class Render(FarmPart, Record):
     annotation: str = column(STR, "list", emit=FILLED)
     custom_data: str = column(STR, "list", emit=FILLED)
     srv_info: str = column(STR, "list", json="m_srv_info", emit=FILLED)
-    tasks: list[TaskExec] = column(records(TaskExec), "who", emit=FILLED, doc="Running ones.")
+    tasks: list[TaskExec] = column(
+        records(TaskExec, most=MAX_RENDER_TASKS), "who", emit=FILLED, doc="Running ones."
+    )
     os: str = column(STR, "who", doc="Words, separated by spaces.")
     engine: str = column(STR, "who", emit=FILLED, doc="Version of the client.")
     name: str = column(STR, "who")

@@ -7,6 +7,7 @@ from afanasy_py.msg.record import Record, Sub, column, records
 from afanasy_py.msg.records.hostres import HostRes
 from afanasy_py.msg.records.taskpos import TaskPos
 from afanasy_py.msg.records.taskup import TaskUp
+from afanasy_py.msg.types import MAX_RENDER_TASKS
 
 #: Where, and the output so far.
 Output = tuple[TaskPos, str]
@@ -29,9 +30,13 @@ class RenderUpdate(Record):
     """What happened on a render since its last update."""
 
     id: int = column(I32, doc="The render's.")
-    taskups: list[TaskUp] = column(records(TaskUp, "i"), doc="One for each task that it holds.")
+    taskups: list[TaskUp] = column(
+        records(TaskUp, "i", most=MAX_RENDER_TASKS), doc="One for each task that it holds."
+    )
     outputs: list[Output] = column(
-        ListOf(Custom(_read_output, _write_output, "None", Sub(TaskPos).least + STR.least), "i"),
+        ListOf(
+            Custom(_read_output, _write_output, "None", Sub(TaskPos).least + STR.least), "i", MAX_RENDER_TASKS
+        ),
         doc="Outputs that it was asked for.",
     )
     host_resources: HostRes | None = column(Optional(Sub(HostRes)), doc="Sent from time to time.")
