@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from afanasy_py.core import hosts
 from afanasy_py.core.render import DIRTY, NIMBY_ALL, NIMBY_OWN, PAUSED, SICK, WOL_FALLING
 from afanasy_py.msg.records.address import NetIF
 from afanasy_py.msg.types import TaskStatus
@@ -130,8 +131,6 @@ def test_a_healed_render_takes_tasks_again(fake: ActionFarm, kind: str) -> None:
 
 
 def test_only_offline_renders_are_deleted(fake: ActionFarm) -> None:
-    from afanasy_py.core import hosts
-
     renders = [fake.add_render(name) for name in ("one", "two")]
     text = "Can`t delete online render."
     assert fake.act("renders", renders[0], operation="delete") == ("error", text)

@@ -373,3 +373,12 @@ def test_commands_are_locked_in_a_demonstration(fake: ActionFarm) -> None:
     assert (job.blocks[0].command, job.blocks[0].files, job.blocks[0].capacity) == ("", [], 7)
     fake.act("jobs", job, params={"command_post": "x", "description": "d"})
     assert (job.command_post, job.description) == ("", "d")
+
+
+def test_the_system_job_is_neither_deleted_nor_extended(fake: ActionFarm) -> None:
+    system = fake.farm.jobs.by_id[1]
+    fake.act("jobs", system, operation="delete")
+    lines = [(line.type, line.info) for line in system.log_lines or ()]
+    assert lines[-2:] == [("jobs delete error", "System job can't be deleted."), ("jobs delete", "")]
+    answer = fake.act("jobs", system, operation={"type": "append_blocks", "blocks": [explicit()]})
+    assert answer == ("error", "Appending system job is not allowed.")

@@ -130,7 +130,7 @@ def _try_next(action: Action, block: Block) -> None:
     done = False
     farm.drop_invalid_tries(job)
     for number in numbers:
-        if not 0 <= number < block.tasks.num:
+        if not 0 <= number < block.tasks.num or block.keeps_own_runs:
             break
         st = block.tasks.st[number]
         if bool(st & TRY) == append:

@@ -64,7 +64,9 @@ def _after_node_params(action: Action, job: Job) -> None:
 @job_operation("delete")
 def _delete(action: Action, job: Job) -> None:
     if job.is_sysjob():
-        action.error("System job can't be deleted.")
+        text = "System job can't be deleted."
+        action.farm.log(job, text, kind="jobs delete error", store=True)
+        action.error(text)
     else:
         action.farm.delete_job(job)
 

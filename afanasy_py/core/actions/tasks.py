@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 def operate_task(action: Action, block: Block, number: int, with_st: int, set_st: int) -> None:
     """Apply an operation to a task that has any of the bits `with_st`, and log that at the task.
 
-    A running task is asked to stop, which logs for itself.
+    A running task is asked to stop, which logs for itself. The tasks of the system job only stand for its
+    queues: nothing can be done to them.
     """
+    if block.keeps_own_runs:
+        return
     runs = number in block.runs
     if running.operate(action.farm, block, number, with_st, set_st) and not runs:
         action.farm.log_task(block, number, action.log_info, action.subject)
