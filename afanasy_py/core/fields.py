@@ -295,10 +295,11 @@ def _hidden() -> Field:
 
 
 def _priority(value: int) -> int | None:
-    """Values above 255 count as 255, -1 as absent; other negative ones are 0 (the original wraps them)."""
-    if value == -1:
-        return None
-    return min(max(value, 0), 255)
+    """Keep a priority in eight bits: values above 255 count as 255, -1 as absent.
+
+    COMPAT(priority-wrap): other negative values wrap, so -5 becomes 251.
+    """
+    return None if value == -1 else min(value, 255) % 256
 
 
 def _int8(value: int) -> int:

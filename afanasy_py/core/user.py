@@ -38,19 +38,33 @@ class User(Worked, UserRecord):
 
     def insert_job(self, job: Job) -> list[Job]:
         """Put a job behind all jobs of equal or greater priority; return the jobs whose place changed."""
+        self._put(job)
+        return self.renumber()
+
+    def adopt_job(self, job: Job) -> None:
+        """Put a job of another user behind all jobs of equal or greater priority.
+
+        COMPAT(adopted-order): it shows the place that it had in the other list until this one changes.
+        """
+        self._put(job)
+        self._set_places()
+
+    def _put(self, job: Job) -> None:
         index = len(self.jobs)
         while index and self.jobs[index - 1].priority < job.priority:
             index -= 1
         self.jobs.insert(index, job)
-        return self.renumber()
+
+    def _set_places(self) -> None:
+        for index, job in enumerate(self.jobs):
+            job.list_place = index
 
     def renumber(self) -> list[Job]:
         """Set `user_list_order` of all jobs to their index; return the jobs for which it changed."""
-        moved = []
-        for index, job in enumerate(self.jobs):
-            if job.user_list_order != index:
-                job.user_list_order = index
-                moved.append(job)
+        self._set_places()
+        moved = [job for job in self.jobs if job.user_list_order != job.list_place]
+        for job in moved:
+            job.user_list_order = job.list_place
         return moved
 
     def move_job(self, job: Job, step: int) -> bool:

@@ -69,6 +69,8 @@ def _check_work(farm: Farm, runs: list[Run]) -> None:
         assert user.jobs_num == len(user.jobs)
         assert user.running_jobs_num == sum(1 for job in user.jobs if job.counted_running)
         assert [-job.priority for job in user.jobs] == sorted(-job.priority for job in user.jobs)
+        places = [job.list_place for job in user.jobs]
+        assert places == sorted(set(places)), (user.name, places)
         for link in user.in_branch.values():
             mine = [r for r in runs if r.block.job.user is user and r.block.job.branch_node is link.branch]
             assert link.running_tasks_num == len(mine)

@@ -382,3 +382,24 @@ def test_the_system_job_is_neither_deleted_nor_extended(fake: ActionFarm) -> Non
     assert lines[-2:] == [("jobs delete error", "System job can't be deleted."), ("jobs delete", "")]
     answer = fake.act("jobs", system, operation={"type": "append_blocks", "blocks": [explicit()]})
     assert answer == ("error", "Appending system job is not allowed.")
+
+
+def test_adopted_order(fake: ActionFarm) -> None:
+    """COMPAT(adopted-order): a job shows the place of its old list until the new one changes."""
+    job = fake.add_job(branch="/show", offline=True)
+    other = fake.add_job("other", user_name="second", branch="/show", offline=True)
+    fake.act("jobs", job, params={"user_name": "second"})
+    assert [(each.name, each.user_list_order) for each in other.user.jobs] == [("other", 0), ("job", 0)]
+    for each in (job, other):
+        fake.act("jobs", each, operation="start")
+    render = fake.add_render()
+    assert [key[0] for key in render.runs] == [other.id]
+    fake.act("users", other.user, operation="move_jobs_top")
+    assert job.user_list_order == 1
+
+
+def test_a_job_of_greater_priority_is_first_though_it_came_later(fake: ActionFarm) -> None:
+    fake.add_job(branch="/show", priority=5)
+    later = fake.add_job("later", branch="/show", priority=9)
+    render = fake.add_render()
+    assert [key[0] for key in render.runs] == [later.id]

@@ -241,8 +241,8 @@ class Solver:
             return self._key(branch.work_flags, job, job, job.time_creation, place)
         user = job.user
         if user.work_flags & SOLVE_PRIORITY:
-            return self._key(user.work_flags, job, job, 0, (job.user_list_order, job.id))
-        return (job.user_list_order, job.id)
+            return self._key(user.work_flags, job, job, 0, (job.list_place, job.id))
+        return (job.list_place, job.id)
 
     def _link_key(self, link: UserInBranch) -> tuple[Any, ...]:
         return self._key(link.branch.work_flags, link.user, link, 0, (1, link.user.id))
