@@ -208,10 +208,14 @@ def test_what_cannot_be_appended(fake: ActionFarm) -> None:
         "error",
         "Appending system job is not allowed.",
     )
-    text = "Invalid job: block 1 is not an object."
+    text = "Appending blocks failed, see server log for details."
     answer = fake.act("jobs", job, operation={"type": "append_blocks", "blocks": [5]})
     assert answer == ("error", text)
     assert len(job.blocks) == 1
+    other = fake.add_job("other", blocks=[explicit()])
+    answer = block_act(fake, other, "append_tasks", tasks=[{}, 5])
+    assert answer == ("error", "Operation requires tasks array.")
+    assert other.blocks[0].tasks.num == 2
 
 
 def test_appended_blocks_wait_for_those_that_they_name(fake: ActionFarm) -> None:

@@ -5,6 +5,7 @@ Source: json-api 8.3; spec scheduling 4.4.3, 6.9, 8.7, 8.8.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from afanasy_py.core import depends, registration, running
@@ -173,7 +174,8 @@ def _append_tasks(action: Action, block: Block) -> None:
     try:
         registration.read_tasks(block, items, f"block {block.block_num}")
     except RequestError as error:
-        action.error(str(error))
+        farm.line(f"Tasks for {action.log_object} refused: {error}", logging.WARNING)
+        action.error("Operation requires tasks array.")
         return
     numbers = range(block.tasks.num, block.tasks.num + len(items))
     block.flags |= APPENDED_TASKS

@@ -5,6 +5,7 @@ Source: json-api 8.1, 8.2; spec scheduling 6.9, 8.1, 8.4 to 8.8.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from afanasy_py.core import depends, registration
@@ -158,7 +159,8 @@ def _append_blocks(action: Action, job: Job) -> None:
     try:
         added = registration.add_blocks(farm, job, items)
     except RequestError as error:
-        action.error(str(error))
+        farm.line(f"Blocks for {action.log_object} refused: {error}", logging.WARNING)
+        action.error("Appending blocks failed, see server log for details.")
         return
     job.set_flag(FLAG_APPENDED_BLOCKS, on=True)
     for block in added:
