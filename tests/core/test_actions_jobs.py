@@ -283,7 +283,7 @@ def test_demands_of_a_job_count_at_once(fake: ActionFarm) -> None:
     assert render.runs
 
 
-def test_an_erased_key_stays_empty(fake: ActionFarm) -> None:
+def test_erased_keys(fake: ActionFarm) -> None:
     """COMPAT(erased-keys): in parameters of actions an erased key stays with an empty text."""
     job = fake.add_job(folders={"a": "x", "b": "y", "c": ""})
     assert job.folders == {"a": "x", "b": "y"}
@@ -291,7 +291,7 @@ def test_an_erased_key_stays_empty(fake: ActionFarm) -> None:
     assert job.folders == {"a": "x", "b": "", "d": "", "e": "z"}
 
 
-def test_offline_false_is_only_noted(fake: ActionFarm) -> None:
+def test_offline_false(fake: ActionFarm) -> None:
     """COMPAT(offline-false): false is noted and does nothing."""
     job = fake.add_job(offline=True)
     fake.act("jobs", job, params={"offline": False})
@@ -311,7 +311,7 @@ def test_a_shorter_life_ends_a_job(fake: ActionFarm) -> None:
 # -- parameters of blocks
 
 
-def test_parameters_of_blocks_are_noted_with_their_name(fake: ActionFarm) -> None:
+def test_block_log_backspace(fake: ActionFarm) -> None:
     """COMPAT(block-log-backspace): clients show this line as it is."""
     job = fake.add_job(blocks=[numeric("a"), numeric("b")])
     assert fake.act("jobs", job, params={"capacity": 5, "custom_data": "x"}, block_ids=[-1]) == DONE
