@@ -33,6 +33,8 @@ final class Database
         $this->pdo->exec('SET default_transaction_read_only = on');
         $this->pdo->exec('SET statement_timeout = ' . QUERY_MOST_S * 1000);
         $this->pdo->exec("SET client_encoding = 'UTF8'");
+        // PostgreSQL cannot know how few groups our sums have, and would sort all rows by texts: twice the time.
+        $this->pdo->exec("SET enable_sort = off; SET jit = off; SET work_mem = '64MB'");
     }
 
     public readonly bool $isFile;
