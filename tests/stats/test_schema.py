@@ -1,6 +1,7 @@
 """Columns are those of the original, and rows are made to fit."""
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 
@@ -70,3 +71,12 @@ def test_rows_are_told_apart_by_table_in_their_order() -> None:
     found = fitting.by_table([LOG, TASK, LOG, JOB])
     assert {name: len(rows) for name, rows in found.items()} == {"logs": 2, "tasks": 1, "jobs": 1}
     assert found["logs"][0] == (1795490776, "afanasy", "server", "server", "Server shutdown.")
+
+
+def test_rows_of_the_original_pass_unchanged(shared_dir: Path) -> None:
+    for table in TABLES:
+        recorded = json.loads((shared_dir / "golden" / "sql" / f"rows_{table.name}.json").read_text())
+        assert recorded
+        for row in recorded:
+            assert list(row) == [column.name for column in table.columns]
+            assert Fitting(Lengths()).cells(table.row(**row)) == tuple(row.values())
