@@ -249,7 +249,6 @@ class Farm:
         """Take a new user in."""
         self.users.add(user)
         self.events.mark("users_add", user.id)
-        self.changed(user)
         self.save(user)
         self.line(
             f"New job user registered: #{user.id}:{user.priority} {user.name} j0/0 r0/{user.max_running_tasks}"
@@ -302,7 +301,6 @@ class Farm:
                 self.changed(link)
                 link = link.pool_node
         self.events.mark("pools_add", pool.id)
-        self.changed(pool)
         self.save(pool)
 
     def remove_pool(self, pool: Pool) -> None:
@@ -366,6 +364,7 @@ class Farm:
             if moved is not job:
                 self.changed(moved)
                 self.save(moved)
+                self.solver.update_job(moved)
         user.jobs_num += 1
         self.solver.join(job)
         self.update_totals(job)
@@ -447,15 +446,27 @@ class Farm:
         job.user, job.branch_node = user, branch
         job.user_name, job.branch = user.name, branch.name
         if user is not old_user:
-            for moved in user.insert_job(job):
-                self.changed(moved)
-                self.save(moved)
+            user.adopt_job(job)
+            for other in user.jobs:
+                if other is not job:
+                    self.solver.update_job(other)
         branch.jobs[job.id] = job
         self.solver.join(job)
         for run in runs:
             self.solver.count_start(run.block, run.render, run.capacity)
         self.update_totals(job)
-        self.touch_whole_job(job)
+        self.solver.update_user(old_user)
+        for above in old_branch.path():
+            self.solver.update_branch(above)
+        self.solver.offer_anew([job])
+        self.solver.update_path(job)
+        job.encoded.clear()
+        job.force_refresh = True
+        self.dirty_jobs[job.id] = job
+        for block in job.blocks:
+            if block.tasks.erring:
+                block.to_retry.update(block.tasks.erring)
+                self.touch_job(job, block)
         for node in (old_user, user, old_branch, branch):
             self.changed(node)
 

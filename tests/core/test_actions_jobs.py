@@ -407,3 +407,29 @@ def test_a_job_of_greater_priority_is_first_though_it_came_later(fake: ActionFar
     later = fake.add_job("later", branch="/show", priority=9)
     render = fake.add_render()
     assert [key[0] for key in render.runs] == [later.id]
+
+
+def test_another_user_hears_of_a_job_as_of_a_new_one(fake: ActionFarm) -> None:
+    job = fake.add_job()
+    other = fake.add_job("other", user_name="second").user
+    events = fake.farm.events
+    events.wanted.update(("jobs_add", "jobs_change", "jobs_del"))
+    owner = job.user
+    fake.act("jobs", job, params={"user_name": "second"})
+    assert events.current.ids == {"jobs_del": {job.id: owner.id}, "jobs_add": {job.id: other.id}}
+    events.current.ids.clear()
+    fake.act("jobs", job, params={"user_name": "nobody"})
+    fake.act("jobs", job, params={"branch": "/none"})
+    assert events.current.ids == {}
+    fake.act("jobs", job, params={"branch": "/none", "time_life": 9})
+    assert events.current.ids == {"jobs_change": {job.id: other.id}}
+
+
+def test_the_room_of_a_job_that_went_is_free_for_others(fake: ActionFarm) -> None:
+    job, stays = [fake.add_job(name, branch="/show") for name in ("job", "stays")]
+    fake.add_job("other", user_name="second", branch="/show", offline=True)
+    fake.act("users", job.user, params={"max_running_tasks": 1})
+    fake.add_render(room=2)
+    assert (job.running_tasks_num, stays.running_tasks_num) == (1, 0)
+    fake.act("jobs", job, params={"user_name": "second", "max_running_tasks": 1})
+    assert (job.running_tasks_num, stays.running_tasks_num) == (1, 1)

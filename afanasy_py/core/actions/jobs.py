@@ -187,10 +187,12 @@ def _set_params(action: Action, job: Job) -> None:
     assert action.params is not None
     farm, params = action.farm, action.params
     fields = [field for field in JOB_PARAMS if not (farm.demo and field.name in DEMO_LOCKED)]
-    apply_fields(job, params, fields, action.note)
-    _change_user(action, job)
-    _change_branch(action, job)
-    if not action.log_info:
+    notes: list[str] = []
+    apply_fields(job, params, fields, notes.append)
+    for text in notes:
+        action.note(text)
+    elsewhere = _change_user(action, job) + _change_branch(action, job)
+    if len(notes) == elsewhere:
         return
     if job.depend_mask or job.depend_mask_global:
         farm.waiters[job.id] = job
@@ -202,15 +204,16 @@ def _set_params(action: Action, job: Job) -> None:
     farm.solver.offer_anew([job])
 
 
-def _change_user(action: Action, job: Job) -> None:
+def _change_user(action: Action, job: Job) -> bool:
+    """Give the job to another user; return whether its own view stays as it is: it came and went, or stayed."""
     assert action.params is not None
     farm, name = action.farm, get_str(action.params, "user_name")
     if name is ABSENT or name == job.user_name:
-        return
+        return False
     user, old = farm.users.by_name.get(name), job.user
     if user is None:
         action.error(f"User does not exist: {name}")
-        return
+        return True
     farm.log(old, f"Removing a job: {job.name}")
     farm.move_job(job, user, job.branch_node)
     farm.log(user, f"Adding a job: {job.name}")
@@ -219,17 +222,22 @@ def _change_user(action: Action, job: Job) -> None:
     for waiter in farm.waiters.values():
         if waiter.user in (old, user):
             farm.dirty_jobs[waiter.id] = waiter
+    farm.watch_life(job)
+    farm.save(job)
+    return True
 
 
-def _change_branch(action: Action, job: Job) -> None:
+def _change_branch(action: Action, job: Job) -> bool:
+    """Put the job into another branch; return whether that was asked for and refused."""
     assert action.params is not None
     farm, path = action.farm, get_str(action.params, "branch")
     if path is ABSENT or (path := clean_path(path)) == job.branch:
-        return
+        return False
     branch, old = farm.branches.by_name.get(path), job.branch_node
     if branch is None:
         action.error(f"New job branch not found: {path}")
-        return
+        return True
     farm.log(old, f"Removing a job: {job.name}")
     farm.move_job(job, job.user, branch)
     farm.log(branch, f"Adding a job: {job.name}")
+    return False
