@@ -178,7 +178,8 @@ def take_resources(farm: Farm, block: Block, number: int, render: Render, descri
     """Count a run on its render and pools, and on block, job, user and branches."""
     job, now = block.job, int(farm.now)
     capacity = block.capacity * (description.capacity_coeff or 1)
-    run = Run(block, number, render, description, capacity, dict(block.tickets), now)
+    tickets = {name: count for name, count in block.tickets.items() if count > 0}
+    run = Run(block, number, render, description, capacity, tickets, now)
     block.runs[number] = run
     render.runs[job.id, block.block_num, number] = run
     render.capacity_used += capacity
