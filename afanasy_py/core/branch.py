@@ -33,6 +33,8 @@ class Branch(Member, Worked, BranchRecord):
         self.prepare_member()
         self.parent_node: Branch | None = None
         self.shelf = Shelf(self)
+        #: {name of a total: what the branch above does not know yet}
+        self.rising: dict[str, int] = {}
         #: {branch id: child}
         self.children: dict[int, Branch] = {}
         #: {job id: job}: own jobs, not those of children.
@@ -44,17 +46,9 @@ class Branch(Member, Worked, BranchRecord):
         """Return whether this is the branch `/`."""
         return self.parent_node is None
 
-    def add_totals(self, delta: tuple[int, ...]) -> list[Branch]:
-        """Add to the totals of this branch and all above; return those branches."""
-        path: list[Branch] = []
-        branch: Branch | None = self
-        while branch is not None:
-            path.append(branch)
-            for name, number in zip(TOTALS, delta, strict=True):
-                if number:
-                    setattr(branch, name, getattr(branch, name) + number)
-            branch = branch.parent_node
-        return path
+    def parent_of(self) -> Branch | None:
+        """Return the branch above."""
+        return self.parent_node
 
     def path(self) -> list[Branch]:
         """Return this branch and all above it, the root last."""

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from afanasy_py.core import farmpart, hosts, refresh, registration, running
+from afanasy_py.core import farmpart, hosts, refresh, registration, running, watching
 from afanasy_py.core.branch import TOTALS, Branch
 from afanasy_py.core.changes import Changes, Removed
 from afanasy_py.core.events import Events
@@ -43,6 +43,12 @@ AUTOMATICS = (
     "busy_nimby_time",
     *(f"{when}_{what}" for when in ("idle", "busy") for what in ("cpu", "mem", "swp", "hddgb", "hddio", "netmbs")),
 )
+
+#: Half of the original's cycle, seconds: what it shows a cycle later is shown after this time.
+HALF_CYCLE = 0.5
+
+#: Renders that become busy or free with a longer pause between, seconds, do so one after the other.
+TURN_PAUSE = 0.5
 
 #: The log of a job, in the language of the original: a branch's log type has its own plural.
 LOG_KINDS = {"branches": "branchs"}
@@ -110,6 +116,10 @@ class Farm:
         self.waiters: dict[int, Job] = {}
         #: {(job id, block, task)} whose output monitors listen to; block and task -1: the whole job.
         self.listened: dict[tuple[int, int, int], None] = {}
+        #: The last number of `turn`, what it was for, and when.
+        self._turn = 0
+        self._turn_kind = ""
+        self._turn_at = float("-inf")
         #: {pool id: limits of its automatics, None: all are off}
         self._automatics: dict[int, dict[str, int] | None] = {}
         self.root_pool = self._make_root_pool()
@@ -155,15 +165,39 @@ class Farm:
             running.start_on_render(self, block, number, render)
 
     def _free_hosts(self) -> None:
-        """Let busy renders that got no new task become free (spec 7.9)."""
+        """Let busy renders that got no new task become free (spec 7.9).
+
+        COMPAT(busy-for-a-cycle): a render shows as busy, and its pool cannot be changed, for half a second more,
+        as in the original, whose busy flag goes with the end of a cycle.
+        """
         for render in self.freed.values():
             if not render.runs and render.st & BUSY:
-                render.st &= ~BUSY
                 render.task_start_finish_time = int(self.now)
-                self.save(render)
-                self.changed(render)
+                render.turn = self.turn("free")
+                render.vacant = True
                 self.place_render(render)
+                self.timers.add(self.now + HALF_CYCLE, "free", render.id)
         self.freed.clear()
+
+    def turn(self, kind: str) -> int:
+        """Number the moment at which a render becomes busy or free, for the order of renders.
+
+        COMPAT(render-turns): the original compares whole seconds, and in its cycle all that ends comes before
+        all that starts. Here moments that follow each other closely have one number, a new one begins when
+        something ends after a start, or after a pause.
+        """
+        if (kind == "free" and self._turn_kind == "busy") or self.now >= self._turn_at + TURN_PAUSE:
+            self._turn += 1
+        self._turn_kind, self._turn_at = kind, self.now
+        return self._turn
+
+    def _let_free(self, render: Render) -> None:
+        if render.vacant and not render.runs and render.st & BUSY:
+            render.st &= ~BUSY
+            self.save(render)
+            self.changed(render)
+            self.place_render(render)
+            self.watch_no_task(render)
 
     def _on_timer(self, name: str, *args: Any) -> None:
         match name:
@@ -177,6 +211,12 @@ class Farm:
                     run = job.blocks[args[1]].runs.get(args[2])
                     if run is not None:
                         running.check_run(self, run)
+            case "rise":
+                self._rise(args[0], args[1])
+            case "free":
+                render = self.renders.by_id.get(args[0])
+                if render is not None:
+                    self._let_free(render)
             case "window":
                 self._open_window(args[0], args[1])
             case "job":
@@ -281,6 +321,7 @@ class Farm:
         """Let a branch without jobs and children go."""
         parent = branch.parent_node
         assert parent is not None
+        self.rise_now(branch)
         branch.step_off()
         del parent.children[branch.id]
         for link in parent.path():
@@ -307,6 +348,7 @@ class Farm:
         """Let a pool without renders and children go."""
         parent = pool.pool_node
         assert parent is not None
+        self.rise_now(pool)
         del parent.children[pool.id]
         link: Pool | None = parent
         while link is not None:
@@ -483,8 +525,9 @@ class Farm:
         """Note that what others see of a node has changed."""
         if node.encoded:
             node.encoded.clear()
-        kind = node.kind
-        self.events.mark(_CHANGE_EVENTS[kind], node.id, node.user.id if kind == "jobs" else -1)
+        if self.events.wanted:
+            kind = node.kind
+            self.events.mark(_CHANGE_EVENTS[kind], node.id, node.user.id if kind == "jobs" else -1)
 
     def save(self, node: Any) -> None:
         """Note that a node must be stored."""
@@ -519,11 +562,16 @@ class Farm:
 
     def counts_changed(self, job: Job) -> None:
         """Note that running tasks of a job were counted: it and all above have another need."""
+        solver = self.solver
         self.changed(job)
+        solver.update_job(job)
         self.changed(job.user)
-        for branch in job.branch_node.path():
+        solver.update_user(job.user)
+        branch: Branch | None = job.branch_node
+        while branch is not None:
             self.changed(branch)
-        self.solver.update_path(job)
+            solver.update_branch(branch)
+            branch = branch.parent_node
 
     def place_render(self, render: Render) -> None:
         """Note that the state, room or order of a render changed."""
@@ -542,7 +590,7 @@ class Farm:
             share = (
                 1,
                 1 if st & BUSY else 0,
-                1 if online and self._is_ready_for_counts(render) else 0,
+                1 if render.ready_key is not None else 0,
                 1 if online else 0,
                 0 if online else 1,
                 1 if st & (NIMBY_OWN | NIMBY_ALL) else 0,
@@ -553,14 +601,12 @@ class Farm:
                 self._set_share(render, pool, share)
         self.moved_renders.clear()
 
-    def _is_ready_for_counts(self, render: Render) -> bool:
-        return render.is_ready() and render.is_free()
-
     def _set_share(self, render: Render, pool: Pool, share: tuple[int, ...]) -> None:
-        delta = tuple(new - old for new, old in zip(share, render.share, strict=True))
-        render.share = share
-        for link in pool.add_totals(delta):
-            self.changed(link)
+        old, render.share = render.share, share
+        for name, before, after in zip(POOL_TOTALS, old, share, strict=True):
+            if before != after:
+                self._add_total(pool, name, after - before)
+        self.changed(pool)
 
     def update_totals(self, job: Job) -> None:
         """Bring what a job adds to its branches and its user up to date."""
@@ -574,12 +620,47 @@ class Farm:
             self.changed(job.user)
 
     def _set_job_share(self, job: Job, share: tuple[int, ...]) -> None:
-        delta = tuple(new - old for new, old in zip(share, job.share, strict=True))
-        job.share = share
-        for branch in job.branch_node.add_totals(delta):
-            self.changed(branch)
-            if delta[0]:
-                self._note_empty(branch)
+        old, job.share = job.share, share
+        branch = job.branch_node
+        for name, before, after in zip(TOTALS, old, share, strict=True):
+            if before != after:
+                self._add_total(branch, name, after - before)
+        if share[0] != old[0]:
+            self._note_empty(branch)
+        self.changed(branch)
+
+    def _add_total(self, node: Branch | Pool, name: str, number: int) -> None:
+        """Add to a total of a branch or pool; the node above learns of it half a second later.
+
+        COMPAT(totals-rise-slowly): in the original each level counts what the level below had a cycle before,
+        and recordings show it. It also means that a busy farm adds to the upper levels twice a second.
+        """
+        setattr(node, name, getattr(node, name) + number)
+        if node.parent_of() is not None:
+            rising = node.rising
+            if not rising:
+                self.timers.add(self.now + HALF_CYCLE, "rise", node.kind, node.id)
+            rising[name] = rising.get(name, 0) + number
+
+    def _rise(self, kind: str, node_id: int) -> None:
+        """Let the node above a branch or pool learn of its changed totals."""
+        node = getattr(self, kind).by_id.get(node_id)
+        if node is None:
+            return
+        self.rise_now(node)
+
+    def rise_now(self, node: Branch | Pool) -> None:
+        """Add what rises from a branch or pool to the node above at once."""
+        parent = node.parent_of()
+        rising, node.rising = node.rising, {}
+        if parent is None:
+            return
+        for name, number in rising.items():
+            if number:
+                self._add_total(parent, name, number)
+        self.changed(parent)
+        if isinstance(parent, Branch):
+            self._note_empty(parent)
 
     def _note_empty(self, branch: Branch) -> None:
         if not branch.jobs_total and not branch.time_empty:
@@ -924,15 +1005,19 @@ class Farm:
 
     def after_update(self, block: Block, number: int, update: TaskUp) -> None:
         """Give listened output to the monitors that listen."""
+        watching.hear(self, block, number, update)
 
     def on_output(self, position: TaskPos, output: str, render: Render) -> None:
         """Give the output of a running task to the monitors that asked for it."""
+        watching.take_output(self, position, output)
 
     def on_task_files(self, block: Block, number: int, names: list[str]) -> None:
         """Note the files of a task; the first is the thumbnail of its job."""
+        watching.note_files(self, block, number, names)
 
     def check_monitor(self, monitor_id: int) -> None:
         """Let a silent monitor go."""
+        watching.check_silence(self, monitor_id)
 
     # -- checking
 

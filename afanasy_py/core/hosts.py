@@ -112,7 +112,7 @@ def _come_back(farm: Farm, render: Render, told: RenderRecord, peer: str) -> Ren
     _take_over(farm, render, told, peer)
     render.st = (render.st | ONLINE) & ~_WOL_BITS
     render.wol_operation_time = 0
-    render.task_start_finish_time = 0
+    render.task_start_finish_time = render.turn = 0
     render.accepts.clear()
     farm.log(render, f"Online '{render.engine}'.", kind="renders online")
     farm.line(f"Render: {render.name}")
@@ -214,7 +214,7 @@ def go_offline(farm: Farm, render: Render, status: int) -> None:
         render.st |= WOL_SLEEPING
         render.wol_operation_time = int(farm.now)
     render.time_launch = 0
-    render.task_start_finish_time = 0
+    render.task_start_finish_time = render.turn = 0
     render.pending = None
     farm.freed.pop(render.id, None)
     farm.log(render, "Offline.")

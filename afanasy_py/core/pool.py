@@ -40,6 +40,8 @@ class Pool(Logged, PoolRecord):
         self.prepare_node()
         #: The pool above; named as a render's, since both inherit from it.
         self.pool_node: Pool | None = None
+        #: {name of a total: what the pool above does not know yet}
+        self.rising: dict[str, int] = {}
         #: {pool id: child}, in order of creation.
         self.children: dict[int, Pool] = {}
         #: {render id: render}: own renders, not those of children.
@@ -89,17 +91,9 @@ class Pool(Logged, PoolRecord):
                 return child.find_for(name)
         return self
 
-    def add_totals(self, delta: tuple[int, ...]) -> list[Pool]:
-        """Add to the totals of this pool and all above; return those pools."""
-        path = []
-        pool: Pool | None = self
-        while pool is not None:
-            path.append(pool)
-            for name, number in zip(TOTALS, delta, strict=True):
-                if number:
-                    setattr(pool, name, getattr(pool, name) + number)
-            pool = pool.pool_node
-        return path
+    def parent_of(self) -> Pool | None:
+        """Return the pool above."""
+        return self.pool_node
 
     def all_renders(self) -> list[Render]:
         """Return the renders of this pool and all pools below."""

@@ -36,19 +36,25 @@ def refresh_job(farm: Farm, job: Job) -> None:
     now = int(farm.now)
     old_st = job.st
     _check_waiting(farm, job, now)
-    blocks = [job.blocks[number] for number in sorted(job.dirty_blocks)]
-    job.dirty_blocks.clear()
+    dirty = job.dirty_blocks
+    if len(dirty) == 1:
+        blocks = [job.blocks[next(iter(dirty))]]
+    else:
+        blocks = [job.blocks[number] for number in sorted(dirty)]
+    dirty.clear()
     changed = False
     for block in blocks:
-        for number in sorted(block.to_retry):
-            retry(farm, block, number)
-        block.to_retry.clear()
+        if block.to_retry:
+            for number in sorted(block.to_retry):
+                retry(farm, block, number)
+            block.to_retry.clear()
     if job.changed_tasks:
         changed = _check_task_depends(farm, job, blocks)
     for block in blocks:
         changed = block.refresh(now) or changed
     changed = _check_block_depends(farm, job, blocks, now) or changed
-    _mark_tries(farm, job)
+    if job.try_this_tasks_num:
+        _mark_tries(farm, job)
     tasks_ready = tasks_error = 0
     st = job.st & ~_ANY_BLOCK | DON
     for block in job.blocks:
@@ -85,12 +91,13 @@ def refresh_job(farm: Farm, job: Job) -> None:
 def _check_waiting(farm: Farm, job: Job, now: int) -> None:
     """Set or clear the bits for waiting for other jobs and for the time (spec 4.1, 4.2)."""
     waits = bool(job.depend_mask or job.depend_mask_global) and _waits_for_jobs(farm, job)
-    job.st = job.st | WDP if waits else job.st & ~WDP
+    st = job.st & ~(WDP | WTM)
+    if waits:
+        st |= WDP
     if job.time_wait > now:
-        job.st |= WTM
+        st |= WTM
         farm.timers.add(job.time_wait, "job", job.id)
-    else:
-        job.st &= ~WTM
+    job.st = st
 
 
 def _waits_for_jobs(farm: Farm, job: Job) -> bool:
@@ -168,8 +175,6 @@ def _check_block_depends(farm: Farm, job: Job, blocks: list[Block], now: int) ->
 
 def _mark_tries(farm: Farm, job: Job) -> None:
     """Give ready tasks that are to be tried next the TRY bit (spec 1.5.8)."""
-    if not job.try_this_tasks_num:
-        return
     farm.drop_invalid_tries(job)
     for block_num, number in zip(job.try_this_blocks_num, job.try_this_tasks_num, strict=False):
         block = job.blocks[block_num]

@@ -99,7 +99,7 @@ def read_job(farm: Farm, obj: Any) -> Job:
     job_id = get_int(obj, "id")
     if job_id is not ABSENT and job_id != 0:
         if not farm.jobs.is_free(job_id):
-            raise invalid(f"its id {job_id} is in use or out of range.")
+            raise RequestError("JobContainer::registerJob: Can't add job to container.")
         job.id = job_id
     tries = get_ints(obj, "try_this_tasks_num"), get_ints(obj, "try_this_blocks_num")
     job.try_this_tasks_num, job.try_this_blocks_num = tries
@@ -202,7 +202,7 @@ def _read_frames(block: Block, obj: Json, where: str) -> None:
     block.frames_inc = max(block.frames_inc, 1)
     if block.is_numeric():
         block.frames_per_task = max(block.frames_per_task, 1)
-        block.frame_first = min(block.frame_first, block.frame_last)
+        block.frame_last = max(block.frame_first, block.frame_last)
         if max(abs(block.frame_first), abs(block.frame_last), block.frames_per_task, block.frames_inc) > 2**40:
             raise invalid(f"{where} has a frame out of range.")
     else:

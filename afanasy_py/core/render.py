@@ -41,6 +41,10 @@ class Render(Logged, RenderRecord):
         self.pool_node: Pool | None = None
         #: {(job id, block number, task number): its run}, in the order of starts.
         self.runs: dict[tuple[int, int, int], Run] = {}
+        #: Number of the moment when it became busy or free (`Farm.turn`); 0: never since it registered.
+        self.turn = 0
+        #: True once a busy render has run out of tasks; its busy flag goes a second later.
+        self.vacant = False
         #: What the next answer to an update brings; None: nothing.
         self.pending: RenderEvents | None = None
         #: What the render adds to its pools: see `pool.TOTALS`.
@@ -128,7 +132,7 @@ class Render(Logged, RenderRecord):
             len(self.runs),
             -(self.capacity - self.capacity_used),
             -self.priority,
-            self.task_start_finish_time,
+            self.turn,
             -self.capacity,
             -self.max_tasks,
             self.name,

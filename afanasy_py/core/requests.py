@@ -7,7 +7,7 @@ JSON requests go by the first known member of their root (json-api 3), binary on
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,36 @@ class ReadOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadFiles:
+    """An answer that needs the files that a render sent of a task; block and task -1: the thumbnail of the job.
+
+    The shell calls `finish` with (path, content) of each file; it leaves the contents empty unless they are wanted.
+    """
+
+    job_id: int
+    block_num: int
+    task_num: int
+    contents: bool
+    finish: Callable[[list[tuple[str, bytes]]], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class SlowAnswer:
+    """An answer that takes long to make: the shell lets others have their turn at each step."""
+
+    steps: Generator[None, None, Answer]
+
+    def finish(self) -> Answer:
+        """Make the answer without a pause."""
+        while True:
+            try:
+                next(self.steps)
+            except StopIteration as stop:
+                answer: Answer = stop.value
+                return answer
+
+
+@dataclass(frozen=True, slots=True)
 class AskServer:
     """A request to the server and not to the farm: its configuration, files, or log.
 
@@ -71,7 +101,7 @@ class RunFirst:
 
 
 #: What a call of the farm gives back.
-Result = Answer | ReadOutput | AskServer | RunFirst
+Result = Answer | ReadOutput | ReadFiles | SlowAnswer | AskServer | RunFirst
 
 Handler = Callable[["Farm", Any, Caller], Result]
 
@@ -153,4 +183,14 @@ _ROOTS: tuple[tuple[str, Handler], ...] = (
     ("save", _ask_server("save")),
 )
 
-__all__ = ["AskServer", "Caller", "JsonAnswer", "ReadOutput", "Result", "RunFirst", "handle_json"]
+__all__ = [
+    "AskServer",
+    "Caller",
+    "JsonAnswer",
+    "ReadFiles",
+    "ReadOutput",
+    "Result",
+    "RunFirst",
+    "SlowAnswer",
+    "handle_json",
+]

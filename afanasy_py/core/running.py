@@ -186,9 +186,11 @@ def take_resources(farm: Farm, block: Block, number: int, render: Render, descri
     services = render.running_services
     services[block.service] = services.get(block.service, 0) + 1
     take_tickets(render, run.tickets)
-    if not render.is_busy():
+    if render.vacant or not render.is_busy():
+        render.vacant = False
         render.set_bit(BUSY, on=True)
         render.task_start_finish_time = now
+        render.turn = farm.turn("busy")
         farm.save(render)
     pool = render.pool_node
     while pool is not None:

@@ -78,13 +78,20 @@ def _check_work(farm: Farm, runs: list[Run]) -> None:
             assert set(link.jobs) == {job.id for job in user.jobs if job.branch_node is link.branch}
 
 
+def _known_above(child: Any, names: tuple[str, ...]) -> list[int]:
+    """Return the totals of a branch or pool as the node above knows them."""
+    return [getattr(child, name) - child.rising.get(name, 0) for name in names]
+
+
 def _check_branches(farm: Farm) -> None:
     for branch in farm.branches:
         below = [job for job in farm.jobs if branch in job.branch_node.path()]
         sums = [0] * len(TOTALS)
-        for job in below:
+        for job in branch.jobs.values():
             assert job.share == refresh.share_of(job), (job.name, job.share, refresh.share_of(job))
             sums = [a + b for a, b in zip(sums, job.share, strict=True)]
+        for child in branch.children.values():
+            sums = [a + b for a, b in zip(sums, _known_above(child, TOTALS), strict=True)]
         assert sums == [getattr(branch, name) for name in TOTALS], branch.name
         children = [other for other in farm.branches if other is not branch and branch in other.path()]
         assert branch.branches_total == len(children)
@@ -94,7 +101,10 @@ def _check_branches(farm: Farm) -> None:
 def _check_pools(farm: Farm, runs: list[Run]) -> None:
     for pool in farm.pools:
         below = pool.all_renders()
-        sums = [sum(render.share[index] for render in below) for index in range(len(POOL_TOTALS))]
+        own = pool.renders.values()
+        sums = [sum(render.share[index] for render in own) for index in range(len(POOL_TOTALS))]
+        for child in pool.children.values():
+            sums = [a + b for a, b in zip(sums, _known_above(child, POOL_TOTALS), strict=True)]
         assert sums == [getattr(pool, name) for name in POOL_TOTALS], (pool.name, sums)
         mine = [run for run in runs if run.render in below]
         assert pool.run_tasks == len(mine)

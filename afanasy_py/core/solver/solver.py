@@ -263,8 +263,10 @@ class Solver:
         block.tasks_on[render.id] = block.tasks_on.get(render.id, 0) + 1
         job.count_start(render.id, capacity, service)
         job.user.count_start(render.id, capacity, service)
-        for branch in job.branch_node.path():
+        branch: Branch | None = job.branch_node
+        while branch is not None:
             branch.count_start(render.id, capacity, service)
+            branch = branch.parent_node
         link = self._in_branch(job.user, job.branch_node)
         link.running_tasks_num += 1
         link.running_capacity_total += capacity
@@ -277,8 +279,10 @@ class Solver:
         drop_one(block.tasks_on, render.id)
         job.count_end(render.id, capacity, service)
         job.user.count_end(render.id, capacity, service)
-        for branch in job.branch_node.path():
+        branch: Branch | None = job.branch_node
+        while branch is not None:
             branch.count_end(render.id, capacity, service)
+            branch = branch.parent_node
         link = self._in_branch(job.user, job.branch_node)
         link.running_tasks_num -= 1
         link.running_capacity_total -= capacity
