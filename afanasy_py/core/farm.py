@@ -477,7 +477,8 @@ class Farm:
         self.solver.part(job)
         self._set_job_share(job, (0,) * len(TOTALS))
         old_user, old_branch = job.user, job.branch_node
-        del old_branch.jobs[job.id]
+        if branch is not old_branch:
+            del old_branch.jobs[job.id]
         if user is not old_user:
             old_user.jobs.remove(job)
             old_user.jobs_num -= 1

@@ -90,6 +90,8 @@ class SystemJobKeeper(SystemJob):
             block.flags = 0
         farm.add_job(job, user, branch)
         farm.log(job, "Initialized.")
+        for node in (user, branch):
+            farm.log(node, f"Adding a job: {job.name}")
         job.locked = False
         farm.touch_whole_job(job)
 
