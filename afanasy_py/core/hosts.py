@@ -111,7 +111,7 @@ def _pools_above(render: Render) -> list[object]:
 def _come_back(farm: Farm, render: Render, told: RenderRecord, peer: str) -> RenderEvents:
     _take_over(farm, render, told, peer)
     render.st = (render.st | ONLINE) & ~_WOL_BITS
-    render.wol_operation_time = 0
+    render.wol_operation_time = int(farm.now)
     render.task_start_finish_time = render.turn = 0
     render.accepts.clear()
     farm.log(render, f"Online '{render.engine}'.", kind="renders online")
@@ -212,7 +212,7 @@ def go_offline(farm: Farm, render: Render, status: int) -> None:
     render.st &= ~(ONLINE | BUSY | WOL_FALLING)
     if asleep:
         render.st |= WOL_SLEEPING
-        render.wol_operation_time = int(farm.now)
+    render.wol_operation_time = int(farm.now)
     render.time_launch = 0
     render.task_start_finish_time = render.turn = 0
     render.pending = None
