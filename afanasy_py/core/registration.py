@@ -195,7 +195,8 @@ def _read_multihost(block: Block, obj: Json) -> None:
 
 
 def _read_frames(block: Block, obj: Json, where: str) -> None:
-    for key in ("frame_first", "frame_last", "frames_per_task", "frames_inc"):
+    keys = ("frame_first", "frame_last", "frames_per_task", "frames_inc")
+    for key in keys if block.is_numeric() else ("frames_per_task",):
         value = get_int(obj, key, INT64)
         if value is not ABSENT:
             setattr(block, key, value)
