@@ -25,7 +25,7 @@ from afanasy_py.core import registration, replies
 from afanasy_py.core.dispatch import handle
 from afanasy_py.core.farm import Farm
 from afanasy_py.core.job import SYSJOB_ID
-from afanasy_py.core.requests import AskServer, Caller, ReadOutput, RunFirst
+from afanasy_py.core.requests import AskServer, Caller, ReadFiles, ReadOutput, RunFirst, SlowAnswer
 from afanasy_py.errors import ConfigError
 from afanasy_py.msg.answers import Answer
 from afanasy_py.msg.framing import Form, Request
@@ -152,6 +152,10 @@ class App:
             self.store.wait(ticket)
         if isinstance(result, ReadOutput):
             return self._read_output(result)
+        if isinstance(result, ReadFiles):
+            return result.finish(self.store.read_files(result.job_id, result.block_num, result.task_num, result.contents))
+        if isinstance(result, SlowAnswer):
+            return self._make_slowly(result)
         if isinstance(result, AskServer):
             return self._ask_server(result)
         if isinstance(result, RunFirst):
@@ -182,6 +186,16 @@ class App:
     def _read_output(self, wanted: ReadOutput) -> Answer:
         content = self.store.read_output(wanted.job_id, wanted.block_num, wanted.task_num, wanted.start)
         return wanted.finish(content)
+
+    def _make_slowly(self, slow: SlowAnswer) -> Answer:
+        while True:
+            try:
+                next(slow.steps)
+            except StopIteration as stop:
+                answer: Answer = stop.value
+                return answer
+            # GEVENT: others have their turn; the steps look nodes up again.
+            gevent.sleep(0)
 
     def _ask_server(self, asked: AskServer) -> Answer:
         answers: dict[str, Callable[[Any], Answer]] = {

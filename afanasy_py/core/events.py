@@ -15,7 +15,13 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Hashable, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from afanasy_py.msg.types import MsgType
+
+if TYPE_CHECKING:
+    from afanasy_py.core.block import Block
+    from afanasy_py.core.job import Job
 
 BLOCK_MODES = ("progress", "properties", "full")
 _LEVELS = {mode: level for level, mode in enumerate(BLOCK_MODES)}
@@ -53,7 +59,7 @@ class Frame:
     blocks: dict[tuple[int, int], int] = field(default_factory=dict)
     #: {user id}: users whose jobs changed their order.
     orders: dict[int, None] = field(default_factory=dict)
-    #: {what and for whom: encoded}: what was made of it, for those who ask next. Only the last frame keeps it.
+    #: {what and for whom: encoded}: for those who ask next; only the last frame keeps it.
     made: dict[Hashable, Any] = field(default_factory=dict)
 
     def is_empty(self) -> bool:
@@ -88,6 +94,8 @@ class Events:
         self.listeners: dict[tuple[int, int, int], dict[int, None]] = {}
         #: {task: {id of a monitor that waits for its output}}
         self.awaited: dict[tuple[int, int, int], dict[int, None]] = {}
+        #: {(job id, block number): encoded progress that was told last}; of watched jobs only.
+        self._shown: dict[tuple[int, int], bytes] = {}
         #: When the last frame was closed, Unix seconds.
         self._closed_at = 0.0
         #: {first frame: all frames from it on, merged}
@@ -111,6 +119,27 @@ class Events:
         if job_id in self.watched_jobs:
             key = (job_id, block_num)
             self.current.blocks[key] = max(_LEVELS[mode], self.current.blocks.get(key, 0))
+
+    def block_refreshed(self, block: Block) -> None:
+        """Note that a block was refreshed: its "progress" changed if it looks different."""
+        job_id = block.job.id
+        if job_id in self.watched_jobs:
+            key = (job_id, block.block_num)
+            shown: bytes = block.encode(MsgType.TBlocksProgress)
+            if self._shown.get(key) != shown:
+                self._shown[key] = shown
+                self.block(job_id, block.block_num, "progress")
+
+    def watch_job(self, job: Job) -> None:
+        """Note how the blocks of a job look that is watched from now on."""
+        if job.id not in self.watched_jobs:
+            for block in job.blocks:
+                self._shown[job.id, block.block_num] = block.encode(MsgType.TBlocksProgress)
+
+    def forget_job(self, job_id: int) -> None:
+        """Forget how the blocks of a job looked that nobody watches any more."""
+        for key in [key for key in self._shown if key[0] == job_id]:
+            del self._shown[key]
 
     def jobs_order(self, user_id: int) -> None:
         """Note that the jobs of a user changed their order."""

@@ -44,8 +44,8 @@ AUTOMATICS = (
     *(f"{when}_{what}" for when in ("idle", "busy") for what in ("cpu", "mem", "swp", "hddgb", "hddio", "netmbs")),
 )
 
-#: Half of the original's cycle, seconds: what it shows a cycle later is shown after this time.
-HALF_CYCLE = 0.5
+#: The original's cycle, seconds: what it does at the end of one is done after this time, see `end_cycle`.
+CYCLE = 1.0
 
 #: Renders that become busy or free with a longer pause between, seconds, do so one after the other.
 TURN_PAUSE = 0.5
@@ -116,6 +116,13 @@ class Farm:
         self.waiters: dict[int, Job] = {}
         #: {(job id, block, task)} whose output monitors listen to; block and task -1: the whole job.
         self.listened: dict[tuple[int, int, int], None] = {}
+        #: Branches and pools with totals for the level above: of this cycle, and of the one before.
+        self._rising: list[Branch | Pool] = []
+        self._risen: list[Branch | Pool] = []
+        #: {render id: render}: busy ones that have run out of tasks in this cycle.
+        self._vacant: dict[int, Render] = {}
+        #: Jobs that came in this cycle.
+        self._new_jobs: list[Job] = []
         #: The last number of `turn`, what it was for, and when.
         self._turn = 0
         self._turn_kind = ""
@@ -167,16 +174,17 @@ class Farm:
     def _free_hosts(self) -> None:
         """Let busy renders that got no new task become free (spec 7.9).
 
-        COMPAT(busy-for-a-cycle): a render shows as busy, and its pool cannot be changed, for half a second more,
-        as in the original, whose busy flag goes with the end of a cycle.
+        COMPAT(busy-for-a-cycle): a render shows as busy, and its pool cannot be changed, until the next
+        cycle (`end_cycle`), as in the original.
         """
         for render in self.freed.values():
             if not render.runs and render.st & BUSY:
                 render.task_start_finish_time = int(self.now)
                 render.turn = self.turn("free")
                 render.vacant = True
+                self._vacant[render.id] = render
                 self.place_render(render)
-                self.timers.add(self.now + HALF_CYCLE, "free", render.id)
+                self._watch_cycle()
         self.freed.clear()
 
     def turn(self, kind: str) -> int:
@@ -211,12 +219,8 @@ class Farm:
                     run = job.blocks[args[1]].runs.get(args[2])
                     if run is not None:
                         running.check_run(self, run)
-            case "rise":
-                self._rise(args[0], args[1])
-            case "free":
-                render = self.renders.by_id.get(args[0])
-                if render is not None:
-                    self._let_free(render)
+            case "cycle":
+                self.end_cycle()
             case "window":
                 self._open_window(args[0], args[1])
             case "job":
@@ -306,6 +310,8 @@ class Farm:
     def add_branch(self, branch: Branch, parent: Branch | None) -> None:
         """Take a new branch in, below its parent."""
         self.branches.add(branch)
+        self.events.mark("branches_add", branch.id)
+        self.changed(branch)
         if parent is not None:
             branch.parent_node = parent
             parent.children[branch.id] = branch
@@ -313,8 +319,6 @@ class Farm:
                 link.branches_total += 1
                 self.changed(link)
             self.solver.update_branch(branch)
-        self.events.mark("branches_add", branch.id)
-        self.changed(branch)
         self.save(branch)
 
     def remove_branch(self, branch: Branch) -> None:
@@ -419,6 +423,9 @@ class Farm:
         for block in job.blocks:
             if not block.is_numeric():
                 self.changes.block_tasks[job.id, block.block_num] = None
+        job.is_new = True
+        self._new_jobs.append(job)
+        self._watch_cycle()
         self.watch_life(job)
         self.wake_waiters(job)
         self.line(
@@ -515,6 +522,7 @@ class Farm:
 
     def _gone(self, node: Any) -> None:
         node.gone = True
+        self._watch_cycle()
         if node.kind != "jobs":
             self.events.mark(f"{node.kind}_del", node.id)
         self.changes.nodes.pop((node.kind, node.id), None)
@@ -631,37 +639,64 @@ class Farm:
         self.changed(branch)
 
     def _add_total(self, node: Branch | Pool, name: str, number: int) -> None:
-        """Add to a total of a branch or pool; the node above learns of it half a second later.
+        """Add to a total of a branch or pool; the node above learns of it with the second cycle after.
 
         COMPAT(totals-rise-slowly): in the original each level counts what the level below had a cycle before,
-        and recordings show it. It also means that a busy farm adds to the upper levels twice a second.
+        and recordings show it. It also means that a busy farm adds to the upper levels once a second.
         """
         setattr(node, name, getattr(node, name) + number)
         if node.parent_of() is not None:
-            rising = node.rising
-            if not rising:
-                self.timers.add(self.now + HALF_CYCLE, "rise", node.kind, node.id)
-            rising[name] = rising.get(name, 0) + number
-
-    def _rise(self, kind: str, node_id: int) -> None:
-        """Let the node above a branch or pool learn of its changed totals."""
-        node = getattr(self, kind).by_id.get(node_id)
-        if node is None:
-            return
-        self.rise_now(node)
+            if not node.rising:
+                self._rising.append(node)
+                self._watch_cycle()
+            node.rising[name] = node.rising.get(name, 0) + number
 
     def rise_now(self, node: Branch | Pool) -> None:
         """Add what rises from a branch or pool to the node above at once."""
+        for rising in (node.risen, node.rising):
+            self._rise(node, dict(rising))
+            rising.clear()
+
+    def _rise(self, node: Branch | Pool, numbers: dict[str, int]) -> None:
         parent = node.parent_of()
-        rising, node.rising = node.rising, {}
-        if parent is None:
+        if parent is None or not numbers:
             return
-        for name, number in rising.items():
+        for name, number in numbers.items():
             if number:
                 self._add_total(parent, name, number)
         self.changed(parent)
         if isinstance(parent, Branch):
             self._note_empty(parent)
+
+    def _watch_cycle(self) -> None:
+        self.timers.add(self.now + CYCLE, "cycle")
+
+    def end_cycle(self) -> None:
+        """Do what the original does once in each of its cycles and clients can tell.
+
+        A cycle ends a second after something waits for it, and with each action, since an answered action
+        means that a cycle passed (spec 1.2): totals rise by one level, hosts without tasks show as free, ids
+        of deleted nodes may be given again.
+        """
+        risen, self._risen = self._risen, []
+        for node in risen:
+            numbers, node.risen = node.risen, {}
+            if not node.gone:
+                self._rise(node, numbers)
+        self._risen, self._rising = self._rising, []
+        for node in self._risen:
+            node.risen, node.rising = node.rising, {}
+        vacant, self._vacant = self._vacant, {}
+        for render in vacant.values():
+            self._let_free(render)
+        for table in (self.jobs, self.renders, self.users, self.branches, self.pools, self.monitors):
+            table.release_ids()
+        for job in self._new_jobs:
+            job.is_new = False
+            self.changed(job)
+        self._new_jobs.clear()
+        if self._risen or self._rising:
+            self._watch_cycle()
 
     def _note_empty(self, branch: Branch) -> None:
         if not branch.jobs_total and not branch.time_empty:

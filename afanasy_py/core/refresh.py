@@ -73,7 +73,7 @@ def refresh_job(farm: Farm, job: Job) -> None:
     _note_done(farm, job, old_st, now)
     for block in blocks:
         farm.solver.offer(block)
-        farm.events.block(job.id, block.block_num, "progress")
+        farm.events.block_refreshed(block)
     if job.waits_approval() or job.st & PPA:
         changed = farm.solver.mark_approval(job) or changed
     if job.st != old_st:

@@ -8,6 +8,7 @@ wire-protocol 5.2.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from afanasy_py.core import replies
@@ -40,8 +41,23 @@ class _NoAnswer:
 #: The outcome of an operation after which the connection is closed without a word.
 NO_ANSWER: Final = _NoAnswer()
 
-#: Kind and text of an answer.
-Outcome = tuple[str, str]
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an operation answers and what is logged of it.
+
+    Attributes:
+        kind: "log" or "error".
+        text: The answer.
+        word: A word that the type of the log line gets; None: no word.
+        logged: The log line of an error; other answers are logged as they are.
+    """
+
+    kind: str
+    text: str
+    word: str | None = None
+    logged: str = ""
+
 
 #: Message types of block changes by their level in a frame.
 _BLOCK_TYPES = tuple(BLOCK_MODES)
@@ -104,7 +120,7 @@ def remove_monitor(farm: Farm, monitor: Monitor) -> None:
     for event in monitor.events:
         count(farm.events.wanted, event, -1)
     for job_id in monitor.jobs_ids:
-        count(farm.events.watched_jobs, job_id, -1)
+        _unwatch_job(farm, job_id)
     for place in list(monitor.listening):
         _set_listening(farm, monitor, place, on=False)
     for place in list(monitor.awaited):
@@ -149,8 +165,8 @@ def announce(farm: Farm, text: str) -> None:
 
 def operate_monitor(
     farm: Farm, monitor: Monitor, operation: Json, caller: Caller, user_name: str, host_name: str
-) -> Outcome | _NoAnswer | None:
-    """Do an operation to a monitor; return the answer."""
+) -> Outcome | _NoAnswer:
+    """Do an operation to a monitor; return what is answered."""
     name = operation["type"]
     match name:
         case "watch":
@@ -159,30 +175,29 @@ def operate_monitor(
             text = get_str(operation, "text")
             told = "" if text is ABSENT else text
             monitor.message = f"{told}\n - {user_name}@{host_name} {caller.address}"
-            return "log", "Message sent."
+            return Outcome("log", "Message sent.")
         case "exit":
             monitor.instruction = "exit"
-            return "log", "Instruction 'exit' set."
+            return Outcome("log", "Instruction 'exit' set.")
         case "deregister":
             remove_monitor(farm, monitor)
             return NO_ANSWER
-    return "error", f"Unknown operation '{name}'."
+    return Outcome("error", f"Unknown operation '{name}'.")
 
 
 def _watch(farm: Farm, monitor: Monitor, operation: Json) -> Outcome:
-    given, status = get_str(operation, "class"), get_str(operation, "status")
-    name = "" if given is ABSENT else given
+    given, word = get_str(operation, "class"), get_str(operation, "status")
+    name, status = ("" if text is ABSENT else str(text) for text in (given, word))
+    on = status == "subscribe"
+    told = f"Subscribed on '{name}'" if on else f"Unsubscribed from '{name}'"
     watch = _CLASSES.get(name)
     if watch is None:
-        return "error", f"Unknown operation 'watch' class '{name}'."
-    on = status is not ABSENT and status == "subscribe"
+        return Outcome("error", f"Unknown operation 'watch' class '{name}'.", logged=told)
     watch(farm, monitor, operation, on)
     monitor.interest_changed()
     monitor.time_activity = int(farm.now)
     farm.changed(monitor)
-    if name == "perm":
-        return "log", "Permissions set."
-    return "log", f"Subscribed on '{name}'" if on else f"Unsubscribed from '{name}'"
+    return Outcome("log", "Permissions set." if name == "perm" else told, word=status)
 
 
 def _watch_nodes(kind: str) -> Callable[[Farm, Monitor, Json, bool], None]:
@@ -202,12 +217,21 @@ def _watch_nodes(kind: str) -> Callable[[Farm, Monitor, Json, bool], None]:
 
 def _watch_tasks(farm: Farm, monitor: Monitor, operation: Json, on: bool) -> None:
     for job_id in dict.fromkeys(get_ints(operation, "ids")):
-        if on != (job_id in monitor.jobs_ids):
-            count(farm.events.watched_jobs, job_id, 1 if on else -1)
-            if on:
-                monitor.jobs_ids.append(job_id)
-            else:
-                monitor.jobs_ids.remove(job_id)
+        if on and job_id not in monitor.jobs_ids:
+            job = farm.jobs.by_id.get(job_id)
+            if job is not None:
+                farm.events.watch_job(job)
+            count(farm.events.watched_jobs, job_id, 1)
+            monitor.jobs_ids.append(job_id)
+        elif not on and job_id in monitor.jobs_ids:
+            monitor.jobs_ids.remove(job_id)
+            _unwatch_job(farm, job_id)
+
+
+def _unwatch_job(farm: Farm, job_id: int) -> None:
+    count(farm.events.watched_jobs, job_id, -1)
+    if job_id not in farm.events.watched_jobs:
+        farm.events.forget_job(job_id)
 
 
 def _watch_perm(farm: Farm, monitor: Monitor, operation: Json, _on: bool) -> None:
@@ -371,6 +395,16 @@ def note_files(farm: Farm, block: Block, number: int, names: list[str]) -> None:
 
 # -- what a monitor hears when it asks (json-api 10.3)
 
+#: A change of a node is left out when one of these events says as much.
+_SAID_BY = {
+    "jobs_change": ("jobs_del",),
+    "users_change": ("users_del",),
+    "renders_change": ("renders_add", "renders_del"),
+    "monitors_change": ("monitors_add", "monitors_del"),
+    "branches_change": ("branches_del",),
+    "pools_change": ("pools_add", "pools_del"),
+}
+
 
 def update_monitor(farm: Farm, monitor_id: int) -> Answer:
     """Return the events of a monitor as a binary message."""
@@ -517,9 +551,11 @@ def _farm_events(farm: Farm, frame: Frame, monitor: Monitor) -> MonitorEvents:
         happened = frame.ids.get(event)
         if happened:
             ids[event] = _jobs_of(happened, monitor.uid) if event.startswith("jobs_") else list(happened)
-    if "jobs_del" in ids and "jobs_change" in ids:
-        deleted = set(ids["jobs_del"])
-        ids["jobs_change"] = [job_id for job_id in ids["jobs_change"] if job_id not in deleted]
+    for change, others in _SAID_BY.items():
+        if change in ids:
+            said = {node_id for other in others if other in ids for node_id in ids[other]}
+            if said:
+                ids[change] = [node_id for node_id in ids[change] if node_id not in said]
     told = MonitorEvents(events={event: found for event, found in ids.items() if found})
     if frame.blocks and monitor.jobs_ids:
         told.block_ids = [

@@ -14,6 +14,7 @@ def act_on(action: Action, monitor: Monitor) -> None:
     from afanasy_py.core import watching
 
     farm = action.farm
+    action.log_type = action.log_type.removesuffix(" params")
     if action.log_info:
         farm.changed(monitor)
     if action.operation is None:
@@ -23,6 +24,12 @@ def act_on(action: Action, monitor: Monitor) -> None:
     )
     if outcome is watching.NO_ANSWER:
         action.hang_up()
-    elif outcome is not None:
-        kind, text = outcome
-        {"log": action.log, "info": action.info, "error": action.error}[kind](text)
+        return
+    assert isinstance(outcome, watching.Outcome)
+    if outcome.word is not None:
+        action.add_log_type(outcome.word)
+    if outcome.kind == "error":
+        action.error(outcome.text)
+        action.log_info = outcome.logged
+    else:
+        action.log(outcome.text)

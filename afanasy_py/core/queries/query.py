@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from afanasy_py.core.fields import get_ints, get_strs
-from afanasy_py.core.table import Table
+from afanasy_py.core.table import NodeLike, Table
 from afanasy_py.errors import RequestError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from afanasy_py.core.requests import Caller, Result
 
 Json = dict[str, Any]
-N = TypeVar("N")
+N = TypeVar("N", bound=NodeLike)
 
 INVALID_ID = "Invalid ID"
 #: How a request is refused that nothing here answers.
