@@ -181,8 +181,9 @@ def _append_tasks(action: Action, block: Block) -> None:
     block.flags |= APPENDED_TASKS
     block.tasks.append(len(items), block.new_task_state())
     block.set_offered_order()
-    for number in numbers:
-        farm.task_changed(block, number, store=False)
+    if block.feeds or block.task_sources:
+        # Who waits for whom may be different now; monitors hear of the whole block instead of its tasks.
+        job.changed_tasks.update(dict.fromkeys((block.block_num, number) for number in numbers))
     block.encoded.clear()
     farm.changes.block_tasks[job.id, block.block_num] = None
     farm.events.block(job.id, block.block_num, "full")
