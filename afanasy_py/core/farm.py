@@ -25,6 +25,7 @@ from afanasy_py.core.solver.solver import Solver
 from afanasy_py.core.table import Table
 from afanasy_py.core.task_states import DON, OFF, RDY, RUN, TRY, WRC
 from afanasy_py.core.timers import Timers
+from afanasy_py.core.tokens import Tokens
 from afanasy_py.core.user import User
 from afanasy_py.stats_rows import JobRow, LogRow
 
@@ -102,6 +103,7 @@ class Farm:
         self.timers = Timers()
         self.solver = Solver(self)
         self.sysjob = SystemJob()
+        self.tokens = Tokens()
         #: True in demo mode: no new jobs, no changes of commands.
         self.demo = False
         #: False when nobody keeps statistics, so that rows need not be made.

@@ -41,6 +41,8 @@ class Job(Member, Worked, JobRecord):
         self.branch_node: Branch
         #: Its index among the jobs of its user; `user_list_order` is what clients see of that.
         self.list_place = 0
+        #: What its sender put into `token`, so that it is not made twice.
+        self.token = ""
         #: True from the request to delete it until its last running task ended.
         self.deleting = False
         #: A done job is refreshed only when this is set.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from afanasy_py.core import registration, replies
+from afanasy_py.core.tokens import read_token
 from afanasy_py.errors import RequestError
 from afanasy_py.msg.answers import Answer, JsonAnswer
 
@@ -133,9 +134,14 @@ def _job(farm: Farm, params: Any, _caller: Caller) -> Result:
     if farm.demo:
         raise RequestError("Job registration is not allowed: Server demo mode.")
     try:
+        token = read_token(params)
+        made = farm.tokens.find(token, farm.now)
+        if made is not None:
+            return replies.reply({"id": made.id, "serial": made.serial})
         job = registration.read_job(farm, params)
         registration.check_commands(farm, job)
         registration.register(farm, job)
+        farm.tokens.keep(token, job, farm.now)
     except RequestError as error:
         farm.line(f"Job refused: {error}", logging.WARNING)
         return replies.reply({"id": 0, "serial": 0, "error": str(error)})
