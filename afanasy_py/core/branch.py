@@ -35,6 +35,8 @@ class Branch(Member, Worked, BranchRecord):
         self.shelf = Shelf(self)
         #: {name of a total: what the branch above does not know yet}
         self.rising: dict[str, int] = {}
+        #: The same of the cycle before; it is told with the end of this one.
+        self.risen: dict[str, int] = {}
         #: {branch id: child}
         self.children: dict[int, Branch] = {}
         #: {job id: job}: own jobs, not those of children.

@@ -673,6 +673,13 @@ class Farm:
     def _watch_cycle(self) -> None:
         self.timers.add(self.now + CYCLE, "cycle")
 
+    def pass_cycle(self) -> None:
+        """End a cycle in the middle of a call: what changed so far is shown as the original would."""
+        self._refresh_dirty()
+        if self.freed:
+            self._free_hosts()
+        self.end_cycle()
+
     def end_cycle(self) -> None:
         """Do what the original does once in each of its cycles and clients can tell.
 

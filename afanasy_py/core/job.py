@@ -45,6 +45,8 @@ class Job(Member, Worked, JobRecord):
         self.token = ""
         #: True from the request to delete it until its last running task ended.
         self.deleting = False
+        #: True until the end of the cycle in which it came, see `to_json`.
+        self.is_new = False
         #: A done job is refreshed only when this is set.
         self.force_refresh = True
         #: Blocks whose tasks changed since the last refresh: {block number}

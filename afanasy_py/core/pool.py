@@ -42,6 +42,8 @@ class Pool(Logged, PoolRecord):
         self.pool_node: Pool | None = None
         #: {name of a total: what the pool above does not know yet}
         self.rising: dict[str, int] = {}
+        #: The same of the cycle before; it is told with the end of this one.
+        self.risen: dict[str, int] = {}
         #: {pool id: child}, in order of creation.
         self.children: dict[int, Pool] = {}
         #: {render id: render}: own renders, not those of children.

@@ -127,7 +127,9 @@ def _get(farm: Farm, params: Any, caller: Caller) -> Result:
 def _action(farm: Farm, params: Any, caller: Caller) -> Result:
     from afanasy_py.core.actions import act
 
-    return act(farm, params, caller)
+    answer = act(farm, params, caller)
+    farm.pass_cycle()
+    return answer
 
 
 def _job(farm: Farm, params: Any, _caller: Caller) -> Result:

@@ -246,7 +246,11 @@ def update_task(farm: Farm, update: TaskUp, render: Render | None) -> None:
     if render is not run.render:
         return
     take_texts(farm, block, number, update)
-    apply_status(farm, run, update)
+    failed = apply_status(farm, run, update)
+    if update.log:
+        farm.log_task(block, number, update.log)
+    if failed:
+        note_error_host(farm, block, number, run.render.name)
     farm.after_update(block, number, update)
 
 
@@ -266,8 +270,6 @@ def take_texts(farm: Farm, block: Block, number: int, update: TaskUp) -> None:
         tasks.activity[number] = update.activity
     if update.resources:
         tasks.resources[number] = update.resources
-    if update.log:
-        farm.log_task(block, number, update.log)
     data = update.data or update.log.encode("utf-8", "surrogateescape")
     if data:
         farm.changes.outputs.append(
@@ -284,8 +286,8 @@ def take_texts(farm: Farm, block: Block, number: int, update: TaskUp) -> None:
         farm.on_task_files(block, number, [name for name, _ in update.files])
 
 
-def apply_status(farm: Farm, run: Run, update: TaskUp) -> None:
-    """Let the status of an update take effect on a run."""
+def apply_status(farm: Farm, run: Run, update: TaskUp) -> bool:
+    """Let the status of an update take effect on a run; return whether its host is to blame."""
     block, number, tasks, now = run.block, run.number, run.block.tasks, int(farm.now)
     status = update.status
     st = tasks.st[number]
@@ -299,7 +301,7 @@ def apply_status(farm: Farm, run: Run, update: TaskUp) -> None:
         farm.task_changed(block, number, store=warned)
         farm.changed(run.render)
         farm.on_progress(block, number)
-        return
+        return False
     if status in GOOD_ENDS:
         bits, text, minimum = GOOD_ENDS[status]
         tasks.set_time_done(number, now)
@@ -310,23 +312,23 @@ def apply_status(farm: Farm, run: Run, update: TaskUp) -> None:
             )
             tasks.errors[number] += 1
             end_run(farm, run, st | bits | ERR, text)
-            note_error_host(farm, block, number, run.render.name)
-            return
+            return True
         end_run(farm, run, st | bits | DON, text)
     elif status in BAD_ENDS:
         bits, text = BAD_ENDS[status]
         tasks.set_time_done(number, now)
         if run.stopping:
             end_run(farm, run, st, "Stopped.")
-            return
+            return False
         tasks.errors[number] += 1
         end_run(farm, run, st | bits | ERR, text)
-        note_error_host(farm, block, number, run.render.name)
+        return True
     elif status in LOST_ENDS:
         tasks.set_time_done(number, now)
         end_run(farm, run, st, LOST_ENDS[status])
     elif status == TaskStatus.Eject:
         stop_run(farm, run, "Host owner ejected.")
+    return False
 
 
 def stop_run(farm: Farm, run: Run, text: str, bits: int = 0) -> None:

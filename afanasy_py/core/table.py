@@ -48,6 +48,8 @@ class Table(Generic[N]):
         self._age = 0
         self._next_id = 1
         self._free_ids: list[int] = []
+        #: Ids of removed nodes that are not given again before the next cycle.
+        self._resting_ids: list[int] = []
 
     def __len__(self) -> int:
         return len(self.by_id)
@@ -80,7 +82,7 @@ class Table(Generic[N]):
             heappop(self._free_ids)
         if self._free_ids:
             return heappop(self._free_ids)
-        while self._next_id in self.by_id:
+        while self._next_id in self.by_id or self._next_id in self._resting_ids:
             self._next_id += 1
         self._next_id += 1
         return self._next_id - 1
@@ -105,13 +107,19 @@ class Table(Generic[N]):
         insort(self._order, entry)
 
     def remove(self, node: N) -> None:
-        """Forget a node; its id is free again."""
+        """Forget a node; its id is free again after `release_ids`."""
         del self.by_id[node.id]
         if self.by_name.get(node.name) is node:
             del self.by_name[node.name]
         entry = self._places.pop(node.id)
         del self._order[bisect_left(self._order, entry)]
-        heappush(self._free_ids, node.id)
+        self._resting_ids.append(node.id)
+
+    def release_ids(self) -> None:
+        """Let the ids of removed nodes be given again."""
+        for node_id in self._resting_ids:
+            heappush(self._free_ids, node_id)
+        self._resting_ids.clear()
 
     def select(self, ids: list[int], mask: str) -> list[N]:
         """Return nodes by ids (order and repetitions kept), or by words, or all.

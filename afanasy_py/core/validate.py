@@ -80,7 +80,7 @@ def _check_work(farm: Farm, runs: list[Run]) -> None:
 
 def _known_above(child: Any, names: tuple[str, ...]) -> list[int]:
     """Return the totals of a branch or pool as the node above knows them."""
-    return [getattr(child, name) - child.rising.get(name, 0) for name in names]
+    return [getattr(child, name) - child.rising.get(name, 0) - child.risen.get(name, 0) for name in names]
 
 
 def _check_branches(farm: Farm) -> None:

@@ -13,9 +13,9 @@ from afanasy_py.core.farmpart import chain
 from afanasy_py.core.job import SYSJOB_ID, Job
 from afanasy_py.core.node import MASK_FIND
 from afanasy_py.core.tasks import Tasks
-from afanasy_py.msg.json_text import dump_json
 from afanasy_py.msg.records.block import TaskData
 from afanasy_py.sysjob.block import DUMMY_NAME, Command, SystemBlock
+from afanasy_py.sysjob.line_json import line_json
 
 if TYPE_CHECKING:
     from afanasy_py.core.farm import Farm
@@ -116,7 +116,7 @@ class SystemJobKeeper(SystemJob):
     def job_events(self, job: Job, events: list[str]) -> None:
         """Let the events service hear of a job."""
         document = {"user": job.user.to_json(), "job": job.to_json(), "events": events}
-        self.add_command(EVENTS, _text(document), "", job.user_name, job.name, events[0])
+        self.add_command(EVENTS, line_json(document), "", job.user_name, job.name, events[0])
 
     def render_event(self, render: Render, event: str) -> None:
         """Let the events service hear of a render."""
@@ -128,7 +128,7 @@ class SystemJobKeeper(SystemJob):
             "job": self.job.to_json(),
             "events": [event],
         }
-        self.add_command(EVENTS, _text(document), "", render.user_name, render.name, event)
+        self.add_command(EVENTS, line_json(document), "", render.user_name, render.name, event)
 
     def post_commands(self, job: Job) -> None:
         """Queue the post commands of a job that is deleted: its own, then those of its blocks."""
@@ -143,7 +143,7 @@ class SystemJobKeeper(SystemJob):
 
     def wake(self, render: Render) -> None:
         """Queue the command that wakes a render; its task has a plain name."""
-        self.add_command(WAKE_ON_LAN, _text(render.to_json()), "", render.name, render.name, "wake")
+        self.add_command(WAKE_ON_LAN, line_json(render.to_json()), "", render.name, render.name, "wake")
 
     def tick(self) -> None:
         """Drop what waited for too long."""
@@ -197,6 +197,3 @@ def _short_name(text: str) -> str:
     space = head.find(" ", 1)
     return head[:space] if space > 0 else head
 
-
-def _text(document: Any) -> str:
-    return dump_json(document).decode("utf-8", "surrogateescape")

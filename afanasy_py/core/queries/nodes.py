@@ -28,7 +28,7 @@ from afanasy_py.msg.answers import BinaryAnswer
 from afanasy_py.msg.codecs import STRS, write_text
 from afanasy_py.msg.json_text import dump_json
 from afanasy_py.msg.records.general import General
-from afanasy_py.msg.types import MsgType
+from afanasy_py.msg.types import MsgType, render_state_text
 
 if TYPE_CHECKING:
     from afanasy_py.core.requests import Result
@@ -135,13 +135,25 @@ def _full_render(asked: Query, render: Render) -> Result:
 
 def _describe(asked: Query, render: Render) -> str:
     """Return a render as a text for people."""
-    own = render.to_json()
-    own.pop("tasks", None)
-    lines = [f"{key}: {value}" for key, value in own.items()]
-    lines += [f"running: {task.job_name}[{task.block_name}][{task.name}]" for task in render.tasks]
+    time_text, r = asked.farm.time_text, render.host_resources
+    lines = [
+        f"{render.name} (id {render.id}) of {render.user_name}:{render_state_text(render.st)}",
+        f"Address: {render.address.ip}, engine: {render.engine}, system: {render.os}",
+        f"Pool: {render.pool}, priority: {render.priority}",
+        f"Capacity: {render.capacity_used} of {render.capacity}, tasks: {len(render.runs)} of {render.max_tasks}",
+        f"Registered: {time_text(render.time_register)}, last update: {time_text(render.time_update)}",
+    ]
+    lines += [f"Interface {netif.name}: {netif.mac.hex(':')}" for netif in render.netifs]
+    lines += [f"Runs {task.user_name}: {task.job_name}[{task.block_name}][{task.name}]" for task in render.tasks]
     if render.is_online():
-        lines += [f"{key}: {value}" for key, value in render.host_resources.to_json().items()]
-    lines.append(f"last update: {asked.farm.time_text(render.time_update)}")
+        lines += [
+            f"Launched: {time_text(render.time_launch)}",
+            f"CPU: {r.cpu_num} x {r.cpu_mhz} MHz, {r.cpu_idle}% idle",
+            f"Memory: {r.mem_free_mb} of {r.mem_total_mb} MB free",
+            f"Swap: {r.swap_used_mb} of {r.swap_total_mb} MB used",
+            f"Disk: {r.hdd_free_gb} of {r.hdd_total_gb} GB free, {r.hdd_busy}% busy",
+            f"Network: {r.net_recv_kbsec} KB/s in, {r.net_send_kbsec} KB/s out",
+        ]
     return "\n".join(lines)
 
 
