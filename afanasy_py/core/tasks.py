@@ -10,12 +10,13 @@ Source: spec scheduling 3.2, 3.4, 5; json-api 4.4.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from afanasy_py.core.task_states import BAR_LETTERS, DON, ERR, FACTS, RDY
 from afanasy_py.msg.records.taskprogress import TaskProgress
 
 BAR_WIDTH = 128
+_LETTERS = tuple(letter.encode() for letter in BAR_LETTERS)
 
 
 def _deltas(old: int, new: int) -> tuple[tuple[str, int], ...]:
@@ -43,6 +44,8 @@ class Tasks:
 
     __slots__ = (
         "_bar",
+        "_bar_stale",
+        "_bar_text",
         "_sums_stale",
         "activity",
         "counts",
@@ -98,7 +101,10 @@ class Tasks:
         self.run_time_min = 0
         self.run_time_max = 0
         self._sums_stale = False
-        self._bar: str | None = None
+        #: Letters of the progress bar, None: to be made; the tasks whose letters changed since; the bar as a text.
+        self._bar: bytearray | None = None
+        self._bar_stale: list[int] = []
+        self._bar_text = ""
         #: Run figures by task number; empty until the first start.
         self.percent = array("b")
         self.frame = array("i")
@@ -199,7 +205,10 @@ class Tasks:
             counts[name] = counts.get(name, 0) + delta
         if before.rank != after.rank:
             self.rank[number] = after.rank
-            self._bar = None
+            self._bar_stale.append(number)
+            if len(self._bar_stale) > BAR_WIDTH:
+                self._bar = None
+                self._bar_stale.clear()
         if (old ^ st) & RDY:
             self.ready[number if self.place is None else self.place[number]] = st & RDY
         if (old ^ st) & DON:
@@ -290,25 +299,35 @@ class Tasks:
     def bar(self) -> str:
         """Return the progress bar: 128 letters, the most important state of each place."""
         if self._bar is None:
-            num, rank = self.num, self.rank
-            letters = []
-            for place in range(BAR_WIDTH):
-                # All tasks whose range touches the place: t with 128t/n <= place <= max(128t/n, 128(t+1)/n - 1).
-                first = place * num // BAR_WIDTH
-                last = (place + 1) * num // BAR_WIDTH
-                if num > BAR_WIDTH:
-                    first = -(-place * num // BAR_WIDTH)
-                    last = -(-(place + 1) * num // BAR_WIDTH)
-                    top = max(rank[first:last], default=0)
-                else:
-                    top = 0
-                    for number in range(max(first - 1, 0), min(last + 2, num)):
-                        start = BAR_WIDTH * number // num
-                        if start <= place <= max(start, BAR_WIDTH * (number + 1) // num - 1):
-                            top = max(top, rank[number])
-                letters.append(BAR_LETTERS[top])
-            self._bar = "".join(letters)
-        return self._bar
+            self._bar = bytearray(b" " * BAR_WIDTH)
+            self._set_letters(self._bar, range(self.num) if self.num <= BAR_WIDTH else self._one_of_each_place())
+        elif self._bar_stale:
+            self._set_letters(self._bar, self._bar_stale)
+        else:
+            return self._bar_text
+        self._bar_stale.clear()
+        self._bar_text = self._bar.decode("ascii")
+        return self._bar_text
+
+    def _one_of_each_place(self) -> Iterator[int]:
+        """Yield one task of each place of the bar."""
+        return (-(-place * self.num // BAR_WIDTH) for place in range(BAR_WIDTH))
+
+    def _set_letters(self, letters: bytearray, numbers: Iterable[int]) -> None:
+        """Set the letters of the places that some tasks cover.
+
+        Task t of n covers the places 128t/n to 128(t+1)/n - 1, at least one; where several tasks meet, that is
+        when there are more than 128, the highest rank counts.
+        """
+        num, rank = self.num, self.rank
+        for number in numbers:
+            first = BAR_WIDTH * number // num
+            if num <= BAR_WIDTH:
+                last = max(first + 1, BAR_WIDTH * (number + 1) // num)
+                letters[first:last] = _LETTERS[rank[number]] * (last - first)
+            else:
+                begin, end = -(-first * num // BAR_WIDTH), -(-(first + 1) * num // BAR_WIDTH)
+                letters[first] = _LETTERS[max(rank[begin:end])][0]
 
     def progress(self, number: int) -> TaskProgress:
         """Return the progress of a task as it travels."""
