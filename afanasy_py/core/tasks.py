@@ -101,7 +101,7 @@ class Tasks:
         self.run_time_min = 0
         self.run_time_max = 0
         self._sums_stale = False
-        #: Letters of the progress bar, None: to be made; the tasks whose letters changed since; the bar as a text.
+        #: Letters of the progress bar, None: to be made; tasks whose letters changed since; it as a text.
         self._bar: bytearray | None = None
         self._bar_stale: list[int] = []
         self._bar_text = ""
@@ -206,9 +206,6 @@ class Tasks:
         if before.rank != after.rank:
             self.rank[number] = after.rank
             self._bar_stale.append(number)
-            if len(self._bar_stale) > BAR_WIDTH:
-                self._bar = None
-                self._bar_stale.clear()
         if (old ^ st) & RDY:
             self.ready[number if self.place is None else self.place[number]] = st & RDY
         if (old ^ st) & DON:
@@ -300,7 +297,8 @@ class Tasks:
         """Return the progress bar: 128 letters, the most important state of each place."""
         if self._bar is None:
             self._bar = bytearray(b" " * BAR_WIDTH)
-            self._set_letters(self._bar, range(self.num) if self.num <= BAR_WIDTH else self._one_of_each_place())
+            numbers = range(self.num) if self.num <= BAR_WIDTH else self._one_of_each_place()
+            self._set_letters(self._bar, numbers)
         elif self._bar_stale:
             self._set_letters(self._bar, self._bar_stale)
         else:
@@ -316,8 +314,8 @@ class Tasks:
     def _set_letters(self, letters: bytearray, numbers: Iterable[int]) -> None:
         """Set the letters of the places that some tasks cover.
 
-        Task t of n covers the places 128t/n to 128(t+1)/n - 1, at least one; where several tasks meet, that is
-        when there are more than 128, the highest rank counts.
+        Task t of n covers the places 128t/n to 128(t+1)/n - 1, at least one; where several tasks meet,
+        that is when there are more than 128, the highest rank counts.
         """
         num, rank = self.num, self.rank
         for number in numbers:
