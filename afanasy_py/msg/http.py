@@ -1,21 +1,32 @@
 """Heads of HTTP requests, strictly read, and the answers to them. Pure: bytes in, values out.
 
-Source: wire-protocol 1.5, 1.6; http-auth 1.
+Who may ask is decided here too, from the head alone: the checks stop pages of other sites that make a browser
+of the studio speak to the server. Source: wire-protocol 1.5, 1.6; http-auth 1.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from afanasy_py.errors import ProtocolError
 
+#: Bytes and lines of a head; browsers and the clients of the farm stay far below.
 HEAD_MOST = 16384
 HEADERS_MOST = 100
 
-_METHOD = re.compile(rb"[A-Z]{1,16}")
-_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+#: Methods that are answered, for `Allow`.
+ALLOWED_METHODS = "GET, HEAD, POST, OPTIONS"
+
+_REQUEST_LINE = re.compile(rb"([A-Z]{1,16}) ([!-~]+) HTTP/(\d)\.\d")
+_HEADER_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t -~\x80-\xff]*)")
+#: Two of these in one head would let two readers of it disagree.
+_SINGLE = frozenset({"host", "origin", "content-length", "transfer-encoding", "afanasy"})
+
+_HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]+)(?::[0-9]*)?")
+_SHORT_NAME = re.compile(r"[a-z0-9_-]+")
 
 REASONS = {
     200: "OK",
@@ -30,10 +41,17 @@ REASONS = {
     413: "Content Too Large",
     431: "Request Header Fields Too Large",
     503: "Service Unavailable",
+    505: "HTTP Version Not Supported",
 }
+#: Answers that never have a body, nor a length of one.
+_BARE = frozenset({204, 304})
 
 #: Content types whose answers browsers may keep for an hour.
 CACHED = ("text/css", "text/javascript", "image/")
+CACHE_SECONDS = 3600
+
+#: More headers of an answer: names and values.
+Headers = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +76,7 @@ class HttpAnswer:
     status: int
     content_type: str = "text/plain; charset=UTF-8"
     body: bytes = b""
-    #: More headers.
-    more: tuple[tuple[str, str], ...] = ()
+    more: Headers = ()
     #: False for HEAD: the length is told, the body stays away.
     with_body: bool = True
 
@@ -67,9 +84,11 @@ class HttpAnswer:
 class HttpError(ProtocolError):
     """A request that is answered with an HTTP status and then closed."""
 
-    def __init__(self, status: int, text: str) -> None:
+    def __init__(self, status: int, text: str, more: Headers = ()) -> None:
         super().__init__(text)
-        self.answer = HttpAnswer(status, body=f"{REASONS[status]}: {text}\n".encode())
+        self.answer = HttpAnswer(
+            status, body=f"{REASONS[status]}: {text}\n".encode(errors="replace"), more=more
+        )
 
 
 def parse_head(data: bytes) -> HttpHead:
@@ -81,59 +100,101 @@ def parse_head(data: bytes) -> HttpHead:
     lines = data.split(b"\r\n")
     if len(lines) > HEADERS_MOST + 1:
         raise HttpError(431, f"more than {HEADERS_MOST} headers")
-    words = lines[0].split(b" ")
-    if len(words) not in (2, 3) or not _METHOD.fullmatch(words[0]) or not words[1]:
+    first = _REQUEST_LINE.fullmatch(lines[0])
+    if first is None:
         raise HttpError(400, "the request line is broken")
+    if first[3] != b"1":
+        raise HttpError(505, "only HTTP/1.0 and HTTP/1.1 are spoken")
     headers: dict[str, str] = {}
     for line in lines[1:]:
-        name, colon, value = line.partition(b":")
-        if not colon or not _NAME.fullmatch(name):
+        match = _HEADER_LINE.fullmatch(line)
+        if match is None:
             raise HttpError(400, "a header line is broken")
-        key = name.decode("ascii").lower()
-        text = value.strip(b" \t").decode("latin-1")
-        if key in headers and key in ("content-length", "host", "afanasy"):
-            if headers[key] != text:
-                raise HttpError(400, f"header {key} is there twice")
-        headers.setdefault(key, text)
-    return HttpHead(words[0].decode("ascii"), words[1].decode("latin-1"), headers)
+        name = match[1].decode("ascii").lower()
+        if name in headers and name in _SINGLE:
+            raise HttpError(400, f"the header {name} is there twice")
+        headers.setdefault(name, match[2].rstrip(b" \t").decode("latin-1"))
+    return HttpHead(first[1].decode("ascii"), first[2].decode("ascii"), headers)
 
 
 def body_size(head: HttpHead, most: int) -> int:
     """Return the size of a posted body: `Content-Length`, else the number after `AFANASY:`.
 
+    The header `AFANASY` must be there in any case: a page of another site cannot send it without asking
+    the server first.
+
     Raises:
-        HttpError: There is no such number, or it is too big.
+        HttpError: There is no size, or it is too big.
     """
-    if "transfer-encoding" in head.headers:
+    headers = head.headers
+    if "transfer-encoding" in headers:
         raise HttpError(411, "a body in chunks is not read, send its Content-Length")
-    mark = head.headers.get("afanasy")
+    mark = headers.get("afanasy")
     if mark is None:
         raise HttpError(400, "the header AFANASY is missing")
-    text = head.headers.get("content-length", mark)
-    if not text.isascii() or not text.isdigit():
-        raise HttpError(400 if text else 411, "the size of the body is no number")
-    size = int(text)
+    size = _number(mark, most)
+    # The web GUI counts letters of JavaScript in AFANASY, so Content-Length, which counts bytes, wins.
+    if "content-length" in headers:
+        size = _number(headers["content-length"], most)
+    if size == 0:
+        raise HttpError(400, "the body is empty")
     if size > most:
         raise HttpError(413, f"a body of {size} bytes, {most} are allowed")
     return size
 
 
-def host_is_allowed(head: HttpHead, names: frozenset[str]) -> bool:
-    """Return whether the `Host` of a request names this server: an address, localhost, or one of `names`.
+def _number(text: str, most: int) -> int:
+    """Return a size; any number of more than 18 digits is just too big."""
+    if not text.isascii() or not text.isdigit():
+        raise HttpError(400, "the size of the body is no number")
+    return int(text) if len(text) <= 18 else most + 1
 
-    A page of the web can make a browser call a server under a name of its own (DNS rebinding), but not under
-    a literal address. Programs that send no `Host` are no browsers.
+
+def listed_origin(head: HttpHead, listed: AbstractSet[str]) -> str | None:
+    """Return the `Origin` of a request when it is one that the settings list; such pages may read answers."""
+    origin = head.headers.get("origin")
+    if origin is None:
+        return None
+    lower = origin.lower()
+    place = lower.partition("://")[2]
+    match = _HOST.fullmatch(place)
+    names = {lower, place, match[1] if match else place}
+    return origin if names & listed else None
+
+
+def check_site(head: HttpHead, own: AbstractSet[str], listed: AbstractSet[str]) -> None:
+    """Refuse what a page of another site makes a browser send.
+
+    `Host` must name this server: an address, a name of its own or a listed one, or a name without any dot,
+    such as `localhost`. A page can make its own name point to the server (DNS rebinding), but neither an
+    address nor a short name is ever its own. `Origin` must be the same host and port, or listed. Requests
+    without these headers come from programs, or from pages that only read.
+
+    Args:
+        head: What came.
+        own: Names of this server, in lower case.
+        listed: `af_http_hosts`, in lower case.
+
+    Raises:
+        HttpError: 403.
     """
-    host = head.headers.get("host")
-    if host is None:
-        return True
-    return _is_ours(host, names)
+    host = head.headers.get("host", "").lower()
+    if host and not _names_this_server(host, own, listed):
+        raise HttpError(403, f"{host[:60]} is no name of this server (setting af_http_hosts)")
+    origin = head.headers.get("origin")
+    if origin is None or listed_origin(head, listed):
+        return
+    scheme, mark, place = origin.lower().partition("://")
+    if not mark or scheme not in ("http", "https") or not host or place != host:
+        raise HttpError(403, f"a page of {origin[:60]} may not ask (setting af_http_hosts)")
 
 
-def _is_ours(host: str, names: frozenset[str]) -> bool:
-    name = host.rpartition(":")[0] if re.search(r":\d+$", host) else host
-    name = name.strip("[]").lower().rstrip(".")
-    if name == "localhost" or name in names:
+def _names_this_server(host: str, own: AbstractSet[str], listed: AbstractSet[str]) -> bool:
+    match = _HOST.fullmatch(host)
+    if match is None:
+        return False
+    name = match[1].strip("[]").rstrip(".")
+    if _SHORT_NAME.fullmatch(name) or name in own or name in listed or host in listed:
         return True
     try:
         ipaddress.ip_address(name)
@@ -142,41 +203,42 @@ def _is_ours(host: str, names: frozenset[str]) -> bool:
     return True
 
 
-def origin_is_allowed(head: HttpHead, names: frozenset[str]) -> bool:
-    """Return whether a browser's page that sends the request may do so: it came from the same host.
-
-    Requests without `Origin` come from programs, or from pages that only read.
-    """
-    origin = head.headers.get("origin")
-    if origin is None:
-        return True
-    scheme, mark, place = origin.partition("://")
-    if not mark or scheme not in ("http", "https"):
-        return False
-    host = head.headers.get("host", "")
-    return place.lower() == host.lower() or place.lower() in names or origin.lower() in names
+def site_headers(origin: str) -> Headers:
+    """Return what lets a page of a listed origin ask and read."""
+    return (
+        ("Access-Control-Allow-Origin", origin),
+        ("Access-Control-Allow-Methods", "GET, HEAD, POST"),
+        ("Access-Control-Allow-Headers", "AFANASY, Content-Type"),
+        ("Vary", "Origin"),
+    )
 
 
-def http_bytes(answer: HttpAnswer, version: str) -> bytes:
+def http_bytes(answer: HttpAnswer, version: str, more: Headers = ()) -> bytes:
     """Return an answer as it goes out."""
-    age = 3600 if answer.status == 200 and answer.content_type.startswith(CACHED) else 0
+    kept = answer.status in (200, 304) and answer.content_type.startswith(CACHED)
+    sizes = [] if answer.status in _BARE else [f"Content-Length: {len(answer.body)}"]
     lines = [
-        f"HTTP/1.1 {answer.status} {REASONS.get(answer.status, 'Unknown')}",
+        f"HTTP/1.1 {answer.status} {REASONS[answer.status]}",
         "Connection: close",
-        f"Content-Length: {len(answer.body)}",
+        *sizes,
         f"Content-Type: {answer.content_type}",
-        f"Cache-Control: max-age={age}",
+        f"Cache-Control: max-age={CACHE_SECONDS if kept else 0}",
         f"Server: afanasy/{version}",
         "X-Content-Type-Options: nosniff",
-        *(f"{name}: {value}" for name, value in answer.more),
+        *(f"{name}: {value}" for name, value in (*answer.more, *more)),
     ]
     head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
-    return head + answer.body if answer.with_body else head
+    return head + answer.body if answer.with_body and answer.status not in _BARE else head
 
 
-def json_bytes(text: bytes, version: str) -> bytes:
-    """Return a JSON document as an HTTP answer."""
-    return (
-        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\nContent-Type: application/json\r\n"
-        b"Cache-Control: max-age=0\r\nServer: afanasy/%b\r\n\r\n%b" % (len(text), version.encode(), text)
+def json_bytes(text: bytes, version: str, more: Headers = ()) -> bytes:
+    """Return a JSON document as an HTTP answer; errors too are 200, the error is in the document."""
+    extra = "".join(f"{name}: {value}\r\n" for name, value in more)
+    return b"".join(
+        (
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n" % len(text),
+            b"Content-Type: application/json\r\nCache-Control: max-age=0\r\n",
+            f"Server: afanasy/{version}\r\n{extra}\r\n".encode("latin-1", "replace"),
+            text,
+        )
     )

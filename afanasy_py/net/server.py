@@ -25,7 +25,7 @@ from gevent.hub import get_hub
 from afanasy_py.core import replies
 from afanasy_py.errors import AfanasyError
 from afanasy_py.msg.answers import Answer, NoAnswer
-from afanasy_py.msg.framing import BrokenRequest, Form, Framer, Request, frame_answer
+from afanasy_py.msg.framing import BrokenRequestError, Form, Framer, Request, frame_answer
 from afanasy_py.msg.http import HttpAnswer, HttpError, host_is_allowed, origin_is_allowed
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ class Server:
             if request.head is not None:
                 self._check_http(request)
             answer = self._dispatch(request, peer)
-        except BrokenRequest as broken:
+        except BrokenRequestError as broken:
             self.refused += 1
             if broken.answer is None:
                 return False
