@@ -101,9 +101,9 @@ class Tasks:
         self.run_time_min = 0
         self.run_time_max = 0
         self._sums_stale = False
-        #: Letters of the progress bar, None: to be made; tasks whose letters changed since; it as a text.
+        #: Letters of the progress bar, None: to be made; {changed place: a task there}; the bar as a text.
         self._bar: bytearray | None = None
-        self._bar_stale: list[int] = []
+        self._bar_stale: dict[int, int] = {}
         self._bar_text = ""
         #: Run figures by task number; empty until the first start.
         self.percent = array("b")
@@ -205,7 +205,7 @@ class Tasks:
             counts[name] = counts.get(name, 0) + delta
         if before.rank != after.rank:
             self.rank[number] = after.rank
-            self._bar_stale.append(number)
+            self._bar_stale[BAR_WIDTH * number // self.num] = number
         if (old ^ st) & RDY:
             self.ready[number if self.place is None else self.place[number]] = st & RDY
         if (old ^ st) & DON:
@@ -300,7 +300,7 @@ class Tasks:
             numbers = range(self.num) if self.num <= BAR_WIDTH else self._one_of_each_place()
             self._set_letters(self._bar, numbers)
         elif self._bar_stale:
-            self._set_letters(self._bar, self._bar_stale)
+            self._set_letters(self._bar, self._bar_stale.values())
         else:
             return self._bar_text
         self._bar_stale.clear()
