@@ -26,7 +26,7 @@ from afanasy_py.core import replies
 from afanasy_py.errors import AfanasyError
 from afanasy_py.msg.answers import Answer, NoAnswer
 from afanasy_py.msg.framing import BrokenRequestError, Form, Framer, Request, frame_answer
-from afanasy_py.msg.http import HttpAnswer, HttpError, host_is_allowed, origin_is_allowed
+from afanasy_py.msg.http import HttpAnswer, HttpError, check_site
 
 if TYPE_CHECKING:
     from afanasy_py.settings import Settings
@@ -304,12 +304,8 @@ class Server:
 
     def _check_http(self, request: Request) -> None:
         """Refuse what a page of another site makes a browser send."""
-        head = request.head
-        assert head is not None
-        if not host_is_allowed(head, self._names):
-            raise HttpError(403, "this host name is not the server's (af_http_hosts)")
-        if not origin_is_allowed(head, self._names):
-            raise HttpError(403, "requests of other sites are refused (af_http_hosts)")
+        assert request.head is not None
+        check_site(request.head, _own_names(), self._names)
 
     def _set_options(self, client: RawSocket) -> None:
         settings = self._settings
