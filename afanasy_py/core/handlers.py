@@ -74,9 +74,9 @@ def _render_register(farm: Farm, _value: int, body: bytes, caller: Caller) -> Re
     if not told.st & 1:
         return hosts.register_offline(farm, told, caller.address)
     answer = hosts.register(farm, told, caller.address)
-    farm.settle()
     render = farm.renders.by_id.get(answer.id)
     if render is not None:
+        # New tasks wait for the first heartbeat: a host takes them only once it knows its id.
         render.take_events()
     return BinaryAnswer(MsgType.TRenderEvents, answer.encode(MsgType.TRenderEvents))
 
