@@ -16,16 +16,45 @@ from afanasy_py.errors import ProtocolError
 
 #: Arrays and objects inside of each other.
 DEPTH_MOST = 256
-#: Characters of context on each side of the place of an error.
+#: Commas and opening brackets of one text. Without this bound a text of the greatest size could hold so many
+#: tiny values that reading it stops the farm for seconds; a job of 100,000 named tasks has 500,000.
+PARTS_MOST = 6_000_000
+#: Bytes of context on each side of the place of an error.
 _CONTEXT = 50
-#: Characters of a root that is no object which its refusal quotes.
+#: Bytes of a root that is no object which its refusal quotes.
 _QUOTED = 100
+#: Values and escapes that the slow reader looks at; an error behind them is told less exactly, so that a huge
+#: broken text cannot keep the server busy.
+_READ_MOST = 50_000
 
 _SPACES = re.compile(r"[ \t\n\r]*")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)")
+_DIGITS = re.compile(r"[0-9]+")
 _PLAIN = re.compile(r'[^"\\\x00-\x1f]*')
 _HEX = re.compile(r"[0-9A-Fa-f]{4}")
-_ESCAPES = '"\\/bfnrt'
+_ESCAPES = frozenset('"\\/bfnrt')
+
+#: The escapes of a whole surrogate pair (10 letters), or else half of one.
+_SURROGATE = re.compile(r"\\u[dD](?:[89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F]|[89a-fA-F])")
+_PAIR_SIZE = 10
+
+_TOO_DEEP = f"More than {DEPTH_MOST} arrays and objects inside of each other."
+_NO_COMMA = {
+    "}": "Missing a comma or '}' after an object member.",
+    "]": "Missing a comma or ']' after an array element.",
+}
+#: {what the fast reader says: what clients know}
+_REASONS = {
+    "Expecting property name enclosed in double quotes": "Missing a name for object member.",
+    "Illegal trailing comma before end of object": "Missing a name for object member.",
+    "Expecting ':' delimiter": "Missing a colon after a name of object member.",
+    "Expecting ',' delimiter": "Missing a comma or a closing bracket.",
+    "Unterminated string starting at": "Missing a closing quotation mark in string.",
+    "Invalid control character at": "Invalid encoding in string.",
+    "Invalid \\escape": "Invalid escape character in string.",
+    "Invalid \\uXXXX escape": "Incorrect hex digit after \\u escape in string.",
+    "Extra data": "The document root must not be followed by other values.",
+}
 
 
 class JsonError(ProtocolError):
@@ -45,7 +74,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-def _big_float(text: str) -> float:
+def _finite_float(text: str) -> float:
     number = float(text)
     if number in (float("inf"), float("-inf")):
         raise ValueError(text)
@@ -53,47 +82,125 @@ def _big_float(text: str) -> float:
 
 
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=_first_wins, parse_constant=_refuse_constant, parse_float=_big_float, strict=True
+    object_pairs_hook=_first_wins, parse_constant=_refuse_constant, parse_float=_finite_float, strict=True
 )
 
 
 def parse_json(body: bytes) -> dict[str, Any]:
     """Return the object of a request.
 
-    Bytes that are no UTF-8 pass unharmed (surrogate escapes). Of doubled members the first counts. A byte
-    order mark at the beginning is skipped.
+    Of doubled members the first counts. Bytes that are no UTF-8 pass unharmed (surrogate escapes). A byte
+    order mark at the beginning is skipped, and a NUL ends the text.
 
     Raises:
         JsonError: It is no JSON, or no object, or too deep.
     """
-    text = body.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+    body = body.removeprefix(b"\xef\xbb\xbf")
+    read = body.partition(b"\0")[0] if b"\0" in body else body
+    if len(read) > PARTS_MOST and sum(map(read.count, (b",", b"[", b"{"))) > PARTS_MOST:
+        raise JsonError(f"More than {PARTS_MOST} values. (in {len(body)} bytes)")
+    text = read.decode("utf-8", "surrogateescape")
     try:
         root = _DECODER.decode(text)
-    except (ValueError, RecursionError):
-        _explain(text)
+    except json.JSONDecodeError as error:
+        reason = _REASONS.get(error.msg, "Invalid value.")
+        _explain(read, body, reason, _bytes_before(text, error.pos))
+    except RecursionError:
+        _explain(read, body, _TOO_DEEP)
+    except ValueError:
+        _explain(read, body, "Invalid value.")
     if type(root) is not dict:
-        raise JsonError(f"JSON frist 100 characters:\n{text[:_QUOTED]}:\nJSON: Can't find root object.")
-    if text.count("{") + text.count("[") > DEPTH_MOST or "\\u" in text:
-        # Only such texts can break the rules that the fast reader does not know.
-        _Scanner(text).check()
+        quoted = body[:_QUOTED].decode("utf-8", "surrogateescape")
+        raise JsonError(f"JSON frist 100 characters:\n{quoted}:\nJSON: Can't find root object.")
+    if read.count(b"{") + read.count(b"[") > DEPTH_MOST and _is_too_deep(root):
+        _explain(read, body, _TOO_DEEP)
+    if "\\u" in text:
+        _check_pairs(text, body)
     return root
 
 
-def _explain(text: str) -> NoReturn:
-    """Raise what is wrong with a text that was refused."""
-    _Scanner(text).check()
-    raise JsonError("Invalid value.")
+def _is_too_deep(root: dict[str, Any]) -> bool:
+    level: list[Any] = [root]
+    for _ in range(DEPTH_MOST):
+        level = [
+            child
+            for node in level
+            for child in (node.values() if type(node) is dict else node)
+            if type(child) is dict or type(child) is list
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _check_pairs(text: str, body: bytes) -> None:
+    """Refuse an escape that is half of a surrogate pair; the text is sound otherwise."""
+    # Without escaped backslashes each `\\u` that is left is an escape.
+    for match in _SURROGATE.finditer(text.replace("\\\\", "  ")):
+        if match.end() - match.start() != _PAIR_SIZE:
+            raise _error("The surrogate pair in string is invalid.", _bytes_before(text, match.start()), body)
+
+
+def _bytes_before(text: str, at: int) -> int:
+    return len(text[:at].encode("utf-8", "surrogateescape"))
+
+
+def _explain(read: bytes, body: bytes, reason: str, at: int | None = None) -> NoReturn:
+    """Raise what is wrong with a text that was refused.
+
+    Args:
+        read: The text.
+        body: The same, and what came after it.
+        reason: What to say when the slow reader finds nothing.
+        at: Where that is, bytes.
+    """
+    scanner = _Scanner(read.decode("latin-1"))
+    try:
+        scanner.check()
+    except _FoundError as found:
+        reason, at = str(found), scanner.at
+    except _TooFarError:
+        pass  # what the fast reader said must do
+    if at is None:
+        raise JsonError(f"{reason} (in {len(body)} bytes)")
+    raise _error(reason, at, body)
+
+
+def _error(reason: str, at: int, body: bytes) -> JsonError:
+    """Return a refusal that shows the place, in bytes."""
+    size = len(body)
+    lines = f"{reason} (at character {at} of {size}):\n"
+    if at < size:
+        context = body[max(at - _CONTEXT, 0) : min(at + _CONTEXT, size - 1)]
+        context = context.replace(b"\n", b" ").replace(b"\t", b" ")
+        lines += " " * _CONTEXT + "!\n" + context.decode("utf-8", "surrogateescape")
+    return JsonError(lines)
+
+
+class _FoundError(Exception):
+    """What is wrong, at the place where the scanner stands."""
+
+
+class _TooFarError(Exception):
+    """The scanner has looked at enough."""
 
 
 class _Scanner:
     """Reads a text by the grammar and says what is wrong where; builds nothing."""
 
     def __init__(self, text: str) -> None:
+        #: One letter for each byte, so that places are counted in bytes.
         self.text = text
         self.at = 0
+        self._left = _READ_MOST
 
     def check(self) -> None:
-        """Raise the first error, if there is any."""
+        """Find the first error.
+
+        Raises:
+            _FoundError: What is wrong at `at`.
+            _TooFarError: Nothing was wrong so far.
+        """
         self._space()
         if self.at == len(self.text):
             self._fail("The document is empty.")
@@ -103,14 +210,7 @@ class _Scanner:
             self._fail("The document root must not be followed by other values.")
 
     def _fail(self, reason: str) -> NoReturn:
-        text, at = self.text, self.at
-        size = len(text)
-        lines = f"{reason} (at character {at} of {size}):\n"
-        if at < size:
-            context = text[max(at - _CONTEXT, 0) : min(at + _CONTEXT, size - 1)]
-            context = context.replace("\n", " ").replace("\t", " ")
-            lines += " " * _CONTEXT + "!\n" + context
-        raise JsonError(lines)
+        raise _FoundError(reason)
 
     def _space(self) -> None:
         match = _SPACES.match(self.text, self.at)
@@ -120,45 +220,50 @@ class _Scanner:
     def _peek(self) -> str:
         return self.text[self.at : self.at + 1]
 
+    def _count(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise _TooFarError
+
     def _value(self) -> None:
-        """Read one value; arrays and objects are kept on a stack, not in calls."""
+        """Read one value; what is open is kept on a stack of closing brackets, not in calls."""
         stack: list[str] = []
         while True:
+            self._count()
             letter = self._peek()
             if letter in ("{", "["):
                 if len(stack) >= DEPTH_MOST:
-                    self._fail(f"More than {DEPTH_MOST} arrays and objects inside of each other.")
+                    self._fail(_TOO_DEEP)
                 self.at += 1
                 self._space()
                 closing = "}" if letter == "{" else "]"
                 if self._peek() != closing:
-                    stack.append(letter)
+                    stack.append(closing)
                     if letter == "{":
                         self._name()
                     continue
                 self.at += 1
             else:
                 self._plain_value(letter)
-            while stack:
-                self._space()
-                closing = "}" if stack[-1] == "{" else "]"
-                letter = self._peek()
-                if letter == ",":
-                    self.at += 1
-                    self._space()
-                    if stack[-1] == "{":
-                        self._name()
-                    break
-                if letter != closing:
-                    self._fail(
-                        "Missing a comma or '}' after an object member."
-                        if closing == "}"
-                        else "Missing a comma or ']' after an array element."
-                    )
-                self.at += 1
-                stack.pop()
-            else:
+            if self._close(stack):
                 return
+
+    def _close(self, stack: list[str]) -> bool:
+        """Go on after a value, to the next one; return True when nothing is open any more."""
+        while stack:
+            self._space()
+            letter = self._peek()
+            if letter == ",":
+                self.at += 1
+                self._space()
+                if stack[-1] == "}":
+                    self._name()
+                return False
+            if letter != stack[-1]:
+                self._fail(_NO_COMMA[stack[-1]])
+            self.at += 1
+            stack.pop()
+        return True
 
     def _name(self) -> None:
         if self._peek() != '"':
@@ -188,6 +293,7 @@ class _Scanner:
         begin = self.at
         match = _NUMBER.match(self.text, self.at)
         if match is None:
+            self.at += self._peek() == "-"
             self._fail("Invalid value.")
         self.at = match.end()
         if self._peek() == ".":
@@ -210,10 +316,10 @@ class _Scanner:
             self._fail("Number too big to be stored in double.")
 
     def _digits(self) -> bool:
-        begin = self.at
-        while self._peek().isascii() and self._peek().isdigit():
-            self.at += 1
-        return self.at > begin
+        match = _DIGITS.match(self.text, self.at)
+        if match is not None:
+            self.at = match.end()
+        return match is not None
 
     def _string(self) -> None:
         self.at += 1
@@ -229,6 +335,7 @@ class _Scanner:
                 self._fail("Missing a closing quotation mark in string.")
             if letter != "\\":
                 self._fail("Invalid encoding in string.")
+            self._count()
             self._escape()
 
     def _escape(self) -> None:
