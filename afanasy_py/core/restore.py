@@ -37,7 +37,6 @@ from afanasy_py.core.task_states import ALL_BITS, DON, ERR, FACTS, RDY, RUN, WRC
 from afanasy_py.core.tasks import Tasks
 from afanasy_py.core.user import User
 from afanasy_py.msg.records.address import Address, NetIF
-from afanasy_py.msg.records.block import TaskData
 
 if TYPE_CHECKING:
     from afanasy_py.core.farm import Farm
@@ -427,9 +426,9 @@ def restore_job(farm: Farm, stored: StoredNode) -> None:
         farm.waiters[job.id] = job
     farm.watch_life(job)
     _restore_log(job, stored)
+    # Its first refresh finishes the deletion, when the system job is there to take its post commands.
+    job.deleting = stored.extras.get("deleting") is True
     farm.touch_whole_job(job)
-    if stored.extras.get("deleting") is True:
-        farm.delete_job(job)
 
 
 def settle_users(farm: Farm) -> None:
@@ -467,7 +466,9 @@ def _fill(farm: Farm, block: Block, tasks: Tasks, stored: StoredTasks) -> None:
     new = block.new_task_state()
     counts = Counter(stored.st)
     becomes = {st: _at_rest(st, new) for st in counts}
-    running = [number for number, st in enumerate(stored.st) if st & RUN] if any(st & RUN for st in counts) else []
+    running = (
+        [number for number, st in enumerate(stored.st) if st & RUN] if any(st & RUN for st in counts) else []
+    )
     if any(st != other for st, other in becomes.items()):
         stored.st = array("I", [becomes[st] for st in stored.st])
         counts = Counter(stored.st)
@@ -519,7 +520,7 @@ def _fill_figures(tasks: Tasks, stored: StoredTasks, counts: Counter[int]) -> No
             for st, start, done in zip(tasks.st, tasks.time_start, tasks.time_done, strict=True)
             if in_sum[st]
         )
-    tasks.mark_sums_stale()
+    tasks._sums_stale = True
 
 
 def _restore_error_hosts(farm: Farm, block: Block, stored: dict[str, Hosts]) -> None:

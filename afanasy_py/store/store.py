@@ -1,0 +1,425 @@
+"""The store: nothing that was answered is ever lost. What the rest of the server sees of this package.
+
+The farm's changes are collected after each call and written by one native thread, a frame for all that came
+meanwhile; whoever has to wait for the disk waits for that frame. Files of the original's layout follow in a
+process of its own (`store.mirror`). See docs/store.md.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from gevent.event import AsyncResult, Event
+from gevent.threadpool import ThreadPool
+
+from afanasy_py.errors import StoreError
+from afanasy_py.store import journal, layout
+from afanasy_py.store.capture import Batch, Capture
+from afanasy_py.store.disk import Disk
+from afanasy_py.store.journal import FOLDER, Position, Writer
+from afanasy_py.store.load import begin_journal, commands_of, fill_farm, read_source
+from afanasy_py.store.mirror_process import MirrorProcess
+from afanasy_py.store.outputs import Outputs
+from afanasy_py.store.records import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from afanasy_py.clock import Clock
+    from afanasy_py.core.farm import Farm
+    from afanasy_py.settings import Settings
+
+log = logging.getLogger(__name__)
+
+#: What nobody waits for is written at the latest so long after it happened, seconds.
+LAZY_SECONDS = 0.2
+#: Pause after a failed write, seconds.
+RETRY_SECONDS = 1.0
+#: An answer waits so long for the disk at most, seconds.
+WAIT_SECONDS = 10.0
+#: Pause between two looks at what goes on beside, seconds.
+KEEP_SECONDS = 1.0
+#: `server.json` is written so often when nothing else asks for it, seconds.
+SERVER_SECONDS = 100
+#: While nothing can be written, so many bytes of outputs are kept in memory; more are lost.
+OUTPUTS_MOST = 256 * 1024 * 1024
+
+
+class Store:
+    """The store of one server."""
+
+    def __init__(self, folder: Path, settings: Settings, clock: Clock, disk: Disk | None = None) -> None:
+        self.root = Path(os.path.abspath(folder))  # noqa: PTH100 - a link to another disk stays what it is
+        self._folder = self.root / FOLDER
+        self._settings = settings
+        self._clock = clock
+        self._disk = disk or Disk()
+        self._capture = Capture()
+        self._farm: Farm
+        self._writer: Writer | None = None
+        self._journal_id = ""
+        self._lock: int | None = None
+        self._threads = ThreadPool(1)
+        #: Number of the batch that is being collected, and what its waiters wait for.
+        self._ticket = 1
+        self._result: AsyncResult | None = None
+        #: The same of the batch that is being written.
+        self._writing: tuple[int, AsyncResult] | None = None
+        #: All batches up to this one are on the disk.
+        self._written = 0
+        self._wanted = Event()
+        self._lazy: Any = None
+        self._writer_loop: Any = None
+        self._keeper_loop: Any = None
+        self._closing = False
+        #: Text of the last error; empty: all is well.
+        self._error = ""
+        self._error_since = 0.0
+        self._lost_outputs = 0
+        self._mirror = MirrorProcess(self._disk, self.root)
+        self._outputs = Outputs(self._disk, self._folder)
+        self._syncs: deque[float] = deque(maxlen=100)
+        self._started = 0
+        self._time_created = 0
+        self._server_serial = -1
+        self._server_at = 0.0
+        #: Called with a line when the store gets into trouble or out of it.
+        self.on_trouble: Callable[[str], None] | None = None
+
+    # -- start
+
+    def lock(self) -> None:
+        """Take the store for this process.
+
+        Raises:
+            StoreError: Another server has it, or it cannot be used; one line says why.
+        """
+        disk = self._disk
+        try:
+            for name in (*KINDS, FOLDER):
+                disk.make_folder(self.root / name)
+            self._lock = disk.lock(self._folder / "lock")
+            if self._lock is None:
+                raise StoreError(f"{self.root}: another server is running on this store.")
+            probe = self._folder / "probe"
+            disk.replace(probe, b"x")
+            disk.remove(probe)
+        except OSError as error:
+            raise StoreError(f"{self.root}: the store cannot be used: {error.strerror or error}.") from None
+        self._mirror.wait_for_old()
+
+    def load(self, farm: Farm, now: float) -> None:
+        """Fill an empty farm with all that is stored.
+
+        Raises:
+            StoreError: The store can be neither read nor put aside.
+        """
+        self._farm = farm
+        self._started = int(now)
+        try:
+            source = read_source(self._disk, self.root, put_aside=True)
+            for problem in source.problems:
+                log.error("store: %s", problem)
+            if source.is_new:
+                source.image.time_created = source.image.time_created or int(now)
+                begin_journal(self._disk, self.root, source)
+        except OSError as error:
+            raise StoreError(f"{self.root}: the store cannot be used: {error}") from None
+        image = source.image
+        for problem in fill_farm(farm, source, self.root):
+            log.error("store: %s", problem)
+        folders = {(kind, n.id): n.folder for kind, nodes in image.nodes.items() for n in nodes.values()}
+        self._capture.adopt(farm, folders, commands_of(image))
+        self._journal_id = source.journal_id
+        self._time_created = image.time_created
+        self._writer = Writer(
+            self._disk, self._folder, source.journal_id, source.next_segment, source.next_frame, source.end
+        )
+        try:
+            self._write_server_file(now)
+        except OSError as error:
+            raise StoreError(f"{self.root}: the store cannot be used: {error}") from None
+        log.info(
+            "store loaded: from=%s jobs=%d renders=%d users=%d",
+            source.origin, len(farm.jobs), len(farm.renders), len(farm.users),
+        )  # fmt: skip
+        self._start_loops()
+
+    def _start_loops(self) -> None:
+        self._writer_loop = gevent.spawn(self._write_loop)
+        self._writer_loop.name = "store writer"
+        self._keeper_loop = gevent.spawn(self._keep_loop)
+        self._keeper_loop.name = "store keeper"
+
+    # -- writing
+
+    def commit(self, farm: Farm) -> int | None:
+        """Take what the farm wants stored; return what to wait for before answering, or None."""
+        if self._capture.take(farm):
+            return self._ticket
+        self._want_later()
+        return None
+
+    def wait(self, ticket: int) -> None:
+        """Wait until everything up to a ticket is safe on the disk.
+
+        Raises:
+            StoreError: It is not; the farm has it in memory, and it is written as soon as that works.
+        """
+        if ticket <= self._written:
+            return
+        if self._writing is not None and self._writing[0] == ticket:
+            result = self._writing[1]
+        else:
+            # Its own batch or, when that could not be written, the one that took its place.
+            if self._result is None:
+                self._result = AsyncResult()
+            result = self._result
+        self._wanted.set()
+        # GEVENT: may switch here; the farm goes on meanwhile.
+        try:
+            result.get(timeout=WAIT_SECONDS)
+        except gevent.Timeout:
+            raise StoreError(f"{self.root}: the disk does not answer.") from None
+
+    def _want_later(self) -> None:
+        if self._lazy is None and not self._wanted.is_set():
+            self._lazy = gevent.get_hub().loop.timer(LAZY_SECONDS)
+            self._lazy.start(self._want_now)
+
+    def _want_now(self) -> None:
+        self._lazy = None
+        self._wanted.set()
+
+    def _write_loop(self) -> None:
+        while not self._closing:
+            self._wanted.wait()
+            self._wanted.clear()
+            if self._lazy is not None:
+                self._lazy.stop()
+                self._lazy = None
+            if not self._write_batch() and not self._closing:
+                gevent.sleep(RETRY_SECONDS)
+                self._wanted.set()
+
+    def _write_batch(self) -> bool:
+        """Write all that waits; return whether it is on the disk."""
+        capture = self._capture
+        ticket, result = self._ticket, self._result or AsyncResult()
+        self._ticket += 1
+        self._result = None
+        batch, payload = capture.encode(self._farm)
+        if payload:
+            self._writing = ticket, result
+            self._outputs.hold(batch.outputs)
+            try:
+                # GEVENT: may switch here; the farm goes on, and what changes is in the next batch.
+                position = self._threads.apply(self._append, (payload,))
+            except OSError as error:
+                self._writing = None
+                self._put_back(batch, f"{self._folder}: {error.strerror or error}")
+                result.set_exception(StoreError(self._error))
+                return False
+            self._writing = None
+            self._note_written(batch, position)
+        self._written = ticket
+        result.set(None)
+        return True
+
+    def _put_back(self, batch: Batch, text: str) -> None:
+        self._capture.put_back(batch)
+        outputs = self._capture.batch.outputs
+        size = sum(len(output.data) for output in outputs)
+        while outputs and size > OUTPUTS_MOST:
+            size -= len(outputs.pop(0).data)
+            self._lost_outputs += 1
+        self._note_trouble(text)
+
+    def _note_written(self, batch: Batch, position: Position) -> None:
+        if self._error:
+            self._note_recovery()
+        self._outputs.note(batch.outputs, position)
+        for removed, _, _ in batch.removed:
+            if removed.kind == "jobs":
+                self._outputs.note_removed(removed.id, position)
+
+    def _append(self, payload: bytes) -> Position:
+        assert self._writer is not None
+        began = time.perf_counter()
+        position = self._writer.append(payload)
+        self._syncs.append(time.perf_counter() - began)
+        return position
+
+    def _note_trouble(self, text: str) -> None:
+        if text != self._error:
+            log.error("store: it cannot be written, the farm goes on in memory: %s", text)
+            if self.on_trouble is not None:
+                self.on_trouble(f"ALARM! The store cannot be written: {text}")
+        if not self._error:
+            self._error_since = self._clock.now()
+        self._error = text
+
+    def _note_recovery(self) -> None:
+        log.warning("store: it can be written again, nothing is missing")
+        self._error = ""
+        if self._lost_outputs:
+            log.error("store: %d outputs of tasks are lost, there was no room for them", self._lost_outputs)
+            self._lost_outputs = 0
+        if self.on_trouble is not None:
+            self.on_trouble("The store can be written again.")
+
+    # -- what goes on beside
+
+    def _keep_loop(self) -> None:
+        self._mirror.start()
+        while not self._closing:
+            gevent.sleep(KEEP_SECONDS)
+            now = self._clock.now()
+            if self._capture.look_at_commands(self._farm):
+                self._wanted.set()
+            self._mirror.look(now)
+            self._outputs.forget_before(self._mirror.position)
+            if self._server_serial != self._farm.jobs_serial or now > self._server_at + SERVER_SECONDS:
+                try:
+                    gevent.get_hub().threadpool.apply(self._write_server_file, (now,))
+                except OSError as error:
+                    log.warning("store: server.json cannot be written: %s", error)
+
+    def _write_server_file(self, now: float) -> None:
+        serial = self._farm.jobs_serial
+        text = layout.server_text(
+            created=self._time_created,
+            started=self._started,
+            now=int(now),
+            serial=serial,
+            journal=self._journal_id,
+            time_text=lambda when: time.strftime("%Y.%m.%d %H:%M.%S", time.localtime(when)),
+        )
+        self._disk.replace_synced(self.root / "server.json", text)
+        self._server_serial = serial
+        self._server_at = now
+
+    # -- outputs and files of tasks
+
+    def output_path(self, job_id: int, block_num: int, task_num: int, start: int) -> Path:
+        """Return the file of the output of a start of a task; it may not be there yet."""
+        return self._job_folder(job_id) / layout.output_path(block_num, task_num, start)
+
+    def _job_folder(self, job_id: int) -> Path:
+        folder = self._capture.folders.get(("jobs", job_id))
+        if folder is None:
+            job = self._farm.jobs.by_id.get(job_id)
+            folder = layout.node_folder("jobs", job_id, job.name if job is not None else "")
+        return self.root / folder
+
+    def read_output(self, job_id: int, block_num: int, task_num: int, start: int) -> bytes | str:
+        """Return the output of a start of a task, or why it cannot be read (json-api 4.2)."""
+        key = (job_id, block_num, task_num, start)
+        for output in self._capture.batch.outputs:
+            if (output.job_id, output.block_num, output.task_num, output.start) == key:
+                return output.data
+        return self._outputs.read(key, self.output_path(*key))
+
+    def read_files(
+        self, job_id: int, block_num: int, task_num: int, contents: bool
+    ) -> list[tuple[str, bytes]]:
+        """Return the files of a task: full paths, and contents if wanted.
+
+        Block and task -1: the thumbnail of the job.
+        """
+        if block_num < 0:
+            job = self._farm.jobs.by_id.get(job_id)
+            paths = [Path(job.thumb_path)] if job is not None and job.thumb_path else []
+            if paths and not layout.is_below(paths[0], self.root / "jobs"):
+                paths = []
+            return _in_thread(_read_files, paths, contents)
+        folder = self._job_folder(job_id) / layout.task_folder(block_num, task_num) / "files"
+        return _in_thread(_read_folder, folder, contents)
+
+    # -- stop and state
+
+    def flush(self) -> None:
+        """Write all that waits.
+
+        Raises:
+            StoreError: It cannot be written.
+        """
+        ticket = self._ticket
+        self.wait(ticket)
+
+    def close(self) -> None:
+        """Write everything, and all files of the original's layout; return when they are there."""
+        if self._writer is None:
+            return
+        self._closing = True
+        if self._keeper_loop is not None:
+            self._keeper_loop.kill()
+        self._wanted.set()
+        self._writer_loop.join()
+        self._capture.take(self._farm)
+        self._capture.look_at_commands(self._farm)
+        self._capture.add_logs(self._farm)
+        if not self._write_batch():
+            log.error("store: the last changes are not on the disk: %s", self._error)
+        self._threads.apply(self._writer.close)
+        self._mirror.stop()
+        try:
+            self._write_server_file(self._clock.now())
+        except OSError as error:
+            log.warning("store: server.json cannot be written: %s", error)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def refusal(self) -> str:
+        """Return why new jobs cannot be kept; empty: they can."""
+        return f"The store cannot be written: {self._error}" if self._error else ""
+
+    def state(self) -> dict[str, Any]:
+        """Return numbers for health and metrics."""
+        writer = self._writer
+        end = writer.position if writer is not None else Position(0, 0)
+        behind = self._mirror.position
+        segments = max(end.segment - behind.segment, 0)
+        syncs = sorted(self._syncs)
+        batch = self._capture.batch
+        return {
+            "healthy": not self._error,
+            "error": self._error,
+            "error_since": int(self._error_since) if self._error else 0,
+            "queue": len(batch.nodes) + len(batch.tasks) + len(batch.removed) + len(batch.outputs),
+            "behind_bytes": max(segments * journal.SEGMENT_MOST + end.offset - behind.offset, 0),
+            "written_bytes": writer.written if writer is not None else 0,
+            "sync_ms": round(syncs[len(syncs) // 2] * 1000, 3) if syncs else 0.0,
+            "sync_ms_max": round(syncs[-1] * 1000, 3) if syncs else 0.0,
+            "mirror_runs": self._mirror.runs(),
+        }
+
+
+def _in_thread(read: Callable[..., list[tuple[str, bytes]]], *args: Any) -> list[tuple[str, bytes]]:
+    found: list[tuple[str, bytes]] = gevent.get_hub().threadpool.apply(read, args)
+    return found
+
+
+def _read_folder(folder: Path, contents: bool) -> list[tuple[str, bytes]]:
+    try:
+        paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError:
+        return []
+    return _read_files(paths, contents)
+
+
+def _read_files(paths: list[Path], contents: bool) -> list[tuple[str, bytes]]:
+    found = []
+    for path in paths:
+        try:
+            found.append((str(path), path.read_bytes() if contents else b""))
+        except OSError:
+            continue
+    return found
