@@ -1,15 +1,22 @@
-"""Files for browsers: what may be fetched, and nothing else. Source: http-auth 3; wire-protocol 1.6."""
+"""Files for browsers: what may be fetched, and nothing else.
+
+A path is decoded, its links are followed, and what comes out must lie below one of two folders: the one that
+is served, where only files of known types can be fetched, and the files of tasks in the store. No name of a
+folder of this host goes out. Source: http-auth 3; wire-protocol 1.6.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
-from typing import TYPE_CHECKING
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, TypeVar, cast
 from urllib.parse import unquote_to_bytes
 
-from gevent import get_hub
+from gevent.threadpool import ThreadPool
 
-from afanasy_py.msg.http import HttpAnswer, HttpError
+from afanasy_py.msg.http import ALLOWED_METHODS, HttpAnswer, HttpError
 
 if TYPE_CHECKING:
     from afanasy_py.msg.framing import Request
@@ -37,6 +44,12 @@ TYPES = {
 _ANY_TYPE = "application/octet-stream"
 #: A bigger file is not sent; the web GUI's and thumbnails are far smaller.
 SIZE_MOST = 64 * 1024 * 1024
+#: Threads that read; the served folder may be on a slow disk of the network.
+THREADS = 4
+#: What a path of the store begins with.
+_STORE_MARK = "@TMP@"
+
+T = TypeVar("T")
 
 _NOT_FOUND = (
     b"<!DOCTYPE html><html><head><title>AFANASY 404</title></head>"
@@ -54,6 +67,38 @@ def not_found() -> HttpAnswer:
     return HttpAnswer(404, "text/html; charset=UTF-8", _NOT_FOUND)
 
 
+def _file_answer(path: Path, kind: str, known_tag: str | None) -> HttpAnswer:
+    """Return a file; reads the disk.
+
+    Args:
+        path: Its links are followed already.
+        kind: Content type.
+        known_tag: `ETag` of what the browser has.
+    """
+    number = -1
+    try:
+        number = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        facts = os.fstat(number)
+        if not stat.S_ISREG(facts.st_mode) or not 0 < facts.st_size <= SIZE_MOST:
+            return not_found()
+        tag = f'"{facts.st_mtime_ns:x}-{facts.st_size:x}-{facts.st_ino:x}"'
+        more = (("ETag", tag),)
+        if known_tag == tag:
+            return HttpAnswer(304, kind, more=more)
+        with open(number, "rb", closefd=False) as file:
+            return HttpAnswer(200, kind, file.read(SIZE_MOST), more)
+    except OSError:
+        return not_found()
+    finally:
+        if number >= 0:
+            os.close(number)
+
+
+def _shows(path: PurePath) -> bool:
+    """Return whether no part of a path below its root is hidden."""
+    return not any(part.startswith(".") for part in path.parts)
+
+
 class Files:
     """Answers GET, HEAD and OPTIONS."""
 
@@ -65,82 +110,99 @@ class Files:
             store: The server's store; files of tasks in it can be fetched as `@TMP@<absolute path>`.
             settings: Names of index files.
         """
-        self._root = Path(root).resolve() if root else None
         self._jobs = (store / "jobs").absolute()
+        self._pool = ThreadPool(THREADS)
+        self.reconfigure(root, settings)
+
+    def reconfigure(self, root: str, settings: Settings) -> None:
+        """Take over what may change while the server runs."""
+        self._root = Path(root).resolve() if root else None
         self._settings = settings
 
     def answer(self, request: Request) -> HttpAnswer:
-        """Return a file, or why not."""
+        """Return a file, or why not; waits for the disk.
+
+        Raises:
+            HttpError: The path is broken.
+        """
         head = request.head
-        if head is None:
-            raise HttpError(400, "a GET without a head")
+        assert head is not None
         if head.method == "OPTIONS":
-            return HttpAnswer(204, more=(("Allow", "GET, HEAD, POST, OPTIONS"),))
+            return HttpAnswer(204, more=(("Allow", ALLOWED_METHODS),))
         raw = unquote_to_bytes(head.path())
-        if b"\0" in raw:
-            raise HttpError(400, "the path has a NUL")
-        path = raw.decode("utf-8", "surrogateescape").lstrip("/").lstrip("\\")
-        answer = get_hub().threadpool.apply(self._find, (path,))
-        etag = answer.more[0][1] if answer.more else None
-        if etag is not None and head.headers.get("if-none-match") == etag:
-            return HttpAnswer(304, answer.content_type, more=answer.more, with_body=False)
+        if not raw.startswith(b"/") or b"\0" in raw:
+            raise HttpError(400, "the path is broken")
+        path = raw.decode("utf-8", "surrogateescape").lstrip("/\\")
+        known_tag = head.headers.get("if-none-match")
+        answer = self._in_thread(lambda: self._find(path, known_tag))
         if head.method == "HEAD":
             return HttpAnswer(answer.status, answer.content_type, answer.body, answer.more, with_body=False)
         return answer
 
     def list_folder(self, path: str) -> list[str]:
         """Return the names in a folder below the root, without those that begin with a dot (json-api 4.8)."""
-        if not path or ".." in path or ":" in path or path[0] in "/\\" or self._root is None:
+        root = self._root
+        if not path or ".." in path or ":" in path or path[0] in "/\\" or "\0" in path or root is None:
             return []
-        folder = (self._root / path).resolve()
-        if not folder.is_relative_to(self._root) or not folder.is_dir():
-            return []
-        return sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
 
-    def _find(self, path: str) -> HttpAnswer:
-        if path.startswith("@TMP@"):
-            return self._task_file(path[len("@TMP@") :])
-        if self._root is None:
-            return HttpAnswer(200, TYPES[".html"], _PAGE) if len(path) <= 1 else not_found()
-        settings = self._settings
-        if len(path) <= 1:
-            path = settings.af_http_site_index.lstrip("/")
-            if not path or not (self._root / path).is_file():
-                return HttpAnswer(200, TYPES[".html"], _PAGE)
-        elif path.endswith("/"):
-            path += settings.af_http_directory_index
+        def names() -> list[str]:
+            try:
+                folder = (root / path).resolve()
+                if not folder.is_relative_to(root) or not _shows(folder.relative_to(root)):
+                    return []
+                return sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+            except (OSError, RuntimeError):
+                return []
+
+        return self._in_thread(names)
+
+    def _in_thread(self, function: Callable[[], T]) -> T:
+        # GEVENT: the farm changes meanwhile.
+        return cast("T", self._pool.apply(function))
+
+    def _find(self, path: str, known_tag: str | None) -> HttpAnswer:
+        """Return the file of a path; runs in a thread."""
+        try:
+            if path.startswith(_STORE_MARK):
+                found = self._in_store(path[len(_STORE_MARK) :])
+            elif len(path) <= 1:
+                # COMPAT(http-one-letter): a path of one letter is the site's index too.
+                found = self._in_root(self._settings.af_http_site_index.lstrip("/"))
+                if found is None:
+                    return HttpAnswer(200, TYPES[".html"], _PAGE)
+            else:
+                found = self._in_root(path)
+        except (OSError, RuntimeError):  # a name that is too long, or links in a circle
+            found = None
+        return _file_answer(*found, known_tag) if found is not None else not_found()
+
+    def _in_root(self, path: str) -> tuple[Path, str] | None:
+        """Return the file that is served for a path, and its type."""
+        root = self._root
+        if root is None or not path:
+            return None
+        if path.endswith("/"):
+            path += self._settings.af_http_directory_index
         elif "." not in path.rpartition("/")[2]:
-            path += "/" + settings.af_http_directory_index
-        if any(part.startswith(".") for part in path.split("/")):
-            return not_found()
-        target = (self._root / path).resolve()
-        if not target.is_relative_to(self._root) or target.suffix.lower() not in TYPES:
-            return not_found()
-        return _read(target, TYPES[target.suffix.lower()])
+            path += "/" + self._settings.af_http_directory_index
+        target = (root / path).resolve()
+        kind = TYPES.get(target.suffix.lower())
+        if kind is None or not target.is_relative_to(root) or not target.is_file():
+            return None
+        return (target, kind) if _shows(target.relative_to(root)) else None
 
-    def _task_file(self, text: str) -> HttpAnswer:
-        """Return a file of a task: below the jobs of the store, in its task's folder."""
+    def _in_store(self, text: str) -> tuple[Path, str] | None:
+        """Return a file of a task, given by its absolute path, and its type."""
         wanted = Path(text)
         if not wanted.is_absolute():
-            return not_found()
+            return None
         target, jobs = wanted.resolve(), self._jobs.resolve()
         if not target.is_relative_to(jobs):
-            return not_found()
+            return None
         parts = target.relative_to(jobs).parts
         # <T>/<id>.<name>/tasks/<B>.<t>/files/<name>
         if len(parts) != 6 or parts[2] != "tasks" or parts[4] != "files" or parts[5].startswith("."):
-            return not_found()
+            return None
         kind = TYPES.get(target.suffix.lower(), _ANY_TYPE)
         # A file that a task made must not run as a page of this server.
-        return _read(target, kind if kind.startswith("image/") and "svg" not in kind else _ANY_TYPE)
-
-
-def _read(path: Path, kind: str) -> HttpAnswer:
-    try:
-        if not path.is_file() or not 0 < path.stat().st_size <= SIZE_MOST:
-            return not_found()
-        body = path.read_bytes()
-    except OSError:
-        return not_found()
-    etag = f'"{hashlib.sha256(body).hexdigest()[:24]}"'
-    return HttpAnswer(200, kind, body, (("ETag", etag),))
+        return target, kind if kind.startswith("image/") and "svg" not in kind else _ANY_TYPE
