@@ -19,14 +19,14 @@ FILE_MODE = 0o644
 class Disk:
     """The real thing."""
 
-    def make_folder(self, path: Path) -> None:
+    def make_folder(self, path: Path | str) -> None:
         """Make a folder and those above it, open to everybody."""
         try:
             os.mkdir(path)  # noqa: PTH102 - the fast form, this is called for each task
         except FileExistsError:
             return
         except FileNotFoundError:
-            self.make_folder(path.parent)
+            self.make_folder(os.path.dirname(path))  # noqa: PTH120
             self.make_folder(path)
             return
         os.chmod(path, FOLDER_MODE)  # noqa: PTH101
@@ -36,7 +36,7 @@ class Disk:
         with open(path, "rb") as file:
             return file.read()
 
-    def replace(self, path: Path, data: bytes) -> None:
+    def replace(self, path: Path | str, data: bytes) -> None:
         """Write a file whole or not at all, as far as this process is concerned."""
         self._write(path, data, sync=False)
 
@@ -45,7 +45,7 @@ class Disk:
         self._write(path, data, sync=True)
         self.sync_folder(path.parent)
 
-    def _write(self, path: Path, data: bytes, *, sync: bool) -> None:
+    def _write(self, path: Path | str, data: bytes, *, sync: bool) -> None:
         temporary = f"{path}.tmp"
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
         try:
@@ -57,8 +57,8 @@ class Disk:
         os.replace(temporary, path)  # noqa: PTH105
 
     def open_new(self, path: Path) -> int:
-        """Return the descriptor of a new file, for appending; a write returns when it is on the disk."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_DSYNC | os.O_CLOEXEC
+        """Return the descriptor of a new file; a write to it returns when it is on the disk."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_DSYNC | os.O_CLOEXEC
         return os.open(path, flags, FILE_MODE)
 
     def write(self, fd: int, data: bytes) -> None:
@@ -66,6 +66,14 @@ class Disk:
         view = memoryview(data)
         while view:
             view = view[os.write(fd, view) :]
+
+    def write_at(self, fd: int, data: bytes, offset: int) -> None:
+        """Write all of the data at a place of the file."""
+        view = memoryview(data)
+        while view:
+            written = os.pwrite(fd, view, offset)
+            view = view[written:]
+            offset += written
 
     def sync(self, fd: int) -> None:
         """Return when what was written is on the disk."""

@@ -9,7 +9,8 @@ from afanasy_py.store.disk import Disk
 from afanasy_py.store.frames import Frame, read_frames
 from afanasy_py.store.journal import Position, segment_path
 
-#: Bytes that are read at once, if there are so many.
+#: Bytes that are read at first, and at once at most unless one frame is bigger.
+READ_LEAST = 64 * 1024
 READ_MOST = 8 * 1024 * 1024
 
 
@@ -27,7 +28,7 @@ class Follower:
     def take(self) -> list[Frame]:
         """Return new frames of the current segment, without its head; none: there are none now."""
         segment, offset = self.position.segment, self.position.offset
-        size = READ_MOST
+        size = READ_LEAST
         while True:
             try:
                 with segment_path(self._folder, segment).open("rb") as file:
@@ -35,10 +36,12 @@ class Follower:
                     data = file.read(size)
             except FileNotFoundError:
                 return []
-            frames = read_frames(data).frames
-            if frames or len(data) < size:
+            reading = read_frames(data)
+            frames = reading.frames
+            # Behind the last frame there are zeros, or the beginning of the next one.
+            if len(data) < size or not data[reading.end :].strip(b"\0") or (frames and size >= READ_MOST):
                 break
-            size *= 2  # one frame is bigger
+            size *= 4
         if not frames:
             return []
         self.frame = frames[-1].number

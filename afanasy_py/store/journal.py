@@ -25,6 +25,9 @@ from afanasy_py.store.image import Image
 FOLDER = "journal"
 #: A segment that is longer is followed by a new one, bytes; so much is replayed at a start at most, roughly.
 SEGMENT_MOST = 16 * 1024 * 1024
+#: A segment is made longer by so many zeros at once, bytes: to write over them is all that a frame needs,
+#: while a file that grows has its size written too, together with whatever else the file system holds back.
+_ROOM = 1 << 20
 #: Size of a frame of a snapshot, bytes, roughly.
 _PIECE = 1 << 20
 
@@ -327,6 +330,8 @@ class Writer:
         self._fd: int | None = None
         #: Where the last frame that was synced ends, in the segment before `_next_segment`.
         self._end = end
+        #: Where the zeros behind it end.
+        self._room = 0
         #: Bytes written since the start.
         self.written = 0
 
@@ -346,7 +351,7 @@ class Writer:
             if fd is None or self._end >= SEGMENT_MOST:
                 fd = self._begin_segment()
             frame = encode_frame(self._next_frame, payload)
-            self._disk.write(fd, frame)
+            self._write(fd, frame)
         except OSError:
             self._give_up()
             raise
@@ -356,6 +361,14 @@ class Writer:
         self.written += len(frame)
         return Position(self._next_segment - 1, begin)
 
+    def _write(self, fd: int, frame: bytes) -> None:
+        end = self._end + len(frame)
+        if end > self._room:
+            room = end + _ROOM
+            self._disk.write_at(fd, bytes(room - self._room), self._room)
+            self._room = room
+        self._disk.write_at(fd, frame, self._end)
+
     def _begin_segment(self) -> int:
         number = self._next_segment
         path = segment_path(self._folder, number)
@@ -364,37 +377,33 @@ class Writer:
         try:
             head = {"journal": self._name, "previous_end": self._end, "frame": self._next_frame}
             frame = encode_frame(self._next_frame, _encode_head(head))
-            self._disk.write(fd, frame)
+            self._disk.write_at(fd, frame, 0)
             self._disk.sync_folder(self._folder)
         except OSError:
             self._disk.close(fd)
             raise
-        if self._fd is not None:
-            self._disk.close(self._fd)
+        self.close()
         self._fd = fd
         self._next_segment = number + 1
         self._next_frame += 1
-        self._end = len(frame)
+        self._end = self._room = len(frame)
         return fd
 
     def _give_up(self) -> None:
         """Leave a segment in which a write failed: nobody knows what of it is on the disk."""
+        try:
+            self.close()
+        except OSError:
+            pass  # the head of the next segment tells where this one ends
+
+    def close(self) -> None:
+        """Cut off the room that is left and close the segment."""
         fd, self._fd = self._fd, None
         if fd is not None:
             try:
                 self._disk.truncate(fd, self._end)
-            except OSError:
-                pass  # the head of the next segment tells where this one ends
-            try:
+            finally:
                 self._disk.close(fd)
-            except OSError:
-                pass  # nothing more is written to it
-
-    def close(self) -> None:
-        """Close the segment."""
-        if self._fd is not None:
-            self._disk.close(self._fd)
-            self._fd = None
 
 
 def read_payload(file: BinaryIO, offset: int) -> bytes:

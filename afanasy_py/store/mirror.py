@@ -32,11 +32,15 @@ from afanasy_py.store.journal import (
     write_snapshot,
 )
 
-#: Pause between two looks at the journal, seconds: what changes twice within it is written once.
+#: Pause between two looks at the journal, seconds: what changes twice within it is written once. After a look
+#: that found much the pause is longer.
 PAUSE_SECONDS = 1.0
+PAUSE_MOST_SECONDS = 10.0
+#: So many files are written for each second of the pause.
+FILES_A_SECOND = 500
 #: Pause after an error of the disk, seconds.
 ERROR_PAUSE_SECONDS = 5.0
-NICE = 10
+NICE = 19
 
 
 class MirrorWriter:
@@ -61,6 +65,8 @@ class MirrorWriter:
         self._boot = boot_id()
         #: True while more waits than was read at once.
         self.is_behind = False
+        #: Files that were written by the last step, roughly.
+        self.written = 0
         if mirror is not None and not mirror.clean and mirror.boot != self._boot:
             self._mirrored = start
             self.mark_all()
@@ -153,6 +159,7 @@ class MirrorWriter:
             OSError: Something cannot be written; all that is not written is still to be written.
         """
         dirty = self._dirty
+        self.written = len(dirty) + len(self._contents)
         # Nodes make the folders that the others go into.
         for key in sorted(dirty, key=_order):
             self._write_one(key)
@@ -175,38 +182,38 @@ class MirrorWriter:
         if job is None or second >= len(job.blocks):
             return
         block = job.blocks[second]
-        folder = self._root / job.folder
+        folder = f"{self._root}/{job.folder}"
         if what == "tasks":
             if block.document is not None:
-                self._disk.replace(folder / layout.tasks_name(second), block.document)
+                self._disk.replace(f"{folder}/{layout.tasks_name(second)}", block.document)
         elif third < len(block.st):
-            path = folder / layout.task_folder(second, third) / "progress.json"
+            path = f"{folder}/{layout.task_folder(second, third)}/progress.json"
             self._replace(path, layout.progress_text(block, third))
 
     def _write_node(self, node: NodeImage) -> None:
-        folder = self._root / node.folder
+        folder = f"{self._root}/{node.folder}"
         if node.kind == "jobs":
-            self._disk.make_folder(folder / "tasks")
+            self._disk.make_folder(f"{folder}/tasks")
             for number, block in enumerate(node.blocks):
                 # The original deletes a job that lacks one, so they come first.
                 if block.document is not None and ("tasks", node.id, number, 0) in self._dirty:
-                    self._disk.replace(folder / layout.tasks_name(number), block.document)
-        self._replace(folder / "data.json", layout.node_text(node))
+                    self._disk.replace(f"{folder}/{layout.tasks_name(number)}", block.document)
+        self._replace(f"{folder}/data.json", layout.node_text(node))
 
-    def _replace(self, path: Path, data: bytes) -> None:
+    def _replace(self, path: str, data: bytes) -> None:
         try:
             self._disk.replace(path, data)
         except FileNotFoundError:
-            self._disk.make_folder(path.parent)
+            self._disk.make_folder(path.rpartition("/")[0])
             self._disk.replace(path, data)
 
     def _write_content(self, job: NodeImage, record: records.Output | records.File) -> None:
-        folder = self._root / job.folder
+        folder = f"{self._root}/{job.folder}"
         if isinstance(record, records.Output):
-            path = folder / layout.output_path(record.block_num, record.task_num, record.start)
+            path = f"{folder}/{layout.output_path(record.block_num, record.task_num, record.start)}"
         else:
-            name = layout.safe_name(record.name)
-            path = folder / layout.task_folder(record.block_num, record.task_num) / "files" / name
+            task = layout.task_folder(record.block_num, record.task_num)
+            path = f"{folder}/{task}/files/{layout.safe_name(record.name)}"
         self._replace(path, record.data)
 
     # -- how far it is
@@ -294,7 +301,8 @@ def run(root: Path, disk: Disk) -> int:
                 writer.finish()
                 return 0
             writer.step()
-            pause = 0.0 if writer.is_behind else PAUSE_SECONDS
+            wanted = max(PAUSE_SECONDS, writer.written / FILES_A_SECOND)
+            pause = 0.0 if writer.is_behind else min(wanted, PAUSE_MOST_SECONDS)
         except (OSError, StoreError, ValueError) as error:
             if str(error) != told:
                 told = str(error)
