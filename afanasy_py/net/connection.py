@@ -77,8 +77,8 @@ class Connection(RawGreenlet):  # type: ignore[misc] # gevent has no types
                 self._watcher = get_hub().loop.io(self._client.fileno(), _READ)
             self._watcher.start(self._begin_late)
         except OSError:
-            self._server.waiting.pop(self, None)
-            self._close()
+            self._leave()
+            self._client.close()
         else:
             self.switch(data)
 
@@ -88,12 +88,13 @@ class Connection(RawGreenlet):  # type: ignore[misc] # gevent has no types
 
     def drop(self) -> None:
         """Close the connection while it waits for its peer."""
-        self._server.waiting.pop(self, None)
         self.is_dropped = True
-        self._let_go()
         if not self:
-            self._close()
+            self._leave()
+            self._client.close()
             return
+        self._server.waiting.pop(self, None)
+        self._let_go()
         try:
             self._client.shutdown(socket.SHUT_RDWR)  # ends the wait of the greenlet
         except OSError:
@@ -121,9 +122,7 @@ class Connection(RawGreenlet):  # type: ignore[misc] # gevent has no types
             log.exception("The connection of %s caught a bug", self.peer)
         finally:
             server.active.discard(self)
-            server.waiting.pop(self, None)
-            self._let_go()
-            self._stop_watching()
+            self._leave()
             if client_closes:
                 server.farewell.add(self._client)
             else:
@@ -263,6 +262,9 @@ class Connection(RawGreenlet):  # type: ignore[misc] # gevent has no types
             self._watcher.close()
             self._watcher = None
 
-    def _close(self) -> None:
+    def _leave(self) -> None:
+        """Stop to be one of the server's unanswered connections."""
+        self._server.waiting.pop(self, None)
+        self._server.unanswered -= 1
+        self._let_go()
         self._stop_watching()
-        self._client.close()

@@ -68,12 +68,11 @@ class Farewell:
                 self._wake.wait()
             pause = min(SWEEP_SECONDS * (1 + len(self._sockets) // SWEEP_STEP), SWEEP_SECONDS_MOST)
             gevent.sleep(pause)
-            self._now += pause
-            self._look()
+            self.pass_time(pause)
 
-    def _look(self) -> None:
+    def pass_time(self, seconds: float) -> None:
         """Close those whose client has closed, or that wait for too long; never waits itself."""
-        now = self._now
+        self._now = now = self._now + seconds
         for _ in range(len(self._sockets)):
             client, latest = self._sockets.popleft()
             try:

@@ -93,6 +93,8 @@ class Server:
         self.waiting: dict[Connection, None] = {}
         #: Connections whose greenlet runs.
         self.active: set[Connection] = set()
+        #: How many connections are open and have no answer yet.
+        self.unanswered = 0
         self.bytes_held = 0
         #: Counters for metrics: connections accepted, requests that were refused, connections dropped.
         self.accepted = 0
@@ -117,8 +119,7 @@ class Server:
     @property
     def connections(self) -> int:
         """Connections that are open, also those that are answered."""
-        unstarted = sum(connection not in self.active for connection in self.waiting)
-        return len(self.active) + unstarted + len(self.farewell)
+        return self.unanswered + len(self.farewell)
 
     # -- life
 
@@ -190,8 +191,8 @@ class Server:
         listener = self._listener
         assert listener is not None
         for _ in range(ACCEPT_MOST):
-            count = len(self.active) + len(self.waiting) + len(self.farewell)
-            if count >= self._most and not self._make_room():
+            if self.unanswered - len(self.waiting) >= self._most:
+                # All have requests that run: none can be dropped.
                 self._pause_accepting()
                 return
             try:
@@ -208,6 +209,9 @@ class Server:
             client = RawSocket(listener.family, socket.SOCK_STREAM, 0, number)
             client.setblocking(False)
             self.accepted += 1
+            if self.connections >= self._most:
+                self._make_room()
+            self.unanswered += 1
             try:
                 for option in self._options:
                     client.setsockopt(*option)
@@ -259,17 +263,21 @@ class Server:
         self._complaints.say("Refused: peer=%s %s", peer, error)
 
     def _look_after_waiting(self) -> None:
-        """Drop those whose peer is silent or too slow."""
+        """Look again and again whether a peer is silent or too slow."""
         while True:
             if not self.waiting:
                 self._someone_waits.clear()
                 self._someone_waits.wait()
             gevent.sleep(LOOK_SECONDS)
-            self.now = now = self.now + LOOK_SECONDS
-            late = [c for c in self.waiting if now > c.silent_since + c.patience or now > c.latest]
-            self.dropped += len(late)
-            for connection in late:
-                connection.drop()
+            self.pass_time(LOOK_SECONDS)
+
+    def pass_time(self, seconds: float) -> None:
+        """Drop those for whom it gets too late."""
+        self.now = now = self.now + seconds
+        late = [c for c in self.waiting if now > c.silent_since + c.patience or now > c.latest]
+        self.dropped += len(late)
+        for connection in late:
+            connection.drop()
 
 
 def _listen(place: str, port: int, *, six: bool) -> RawSocket:
