@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from afanasy_py.core.block import Block
 from afanasy_py.core.job import Job
-from afanasy_py.core.task_states import ERR, OFF, RER, RUN
+from afanasy_py.core.task_states import OFF, RUN
 from afanasy_py.msg.json_text import dump_json
 from afanasy_py.store import records
 from afanasy_py.store.layout import node_folder
@@ -181,8 +181,11 @@ class Capture:
         for job_id, block_num, number in changes.tasks:
             job = jobs.get(job_id)
             if job is not None and block_num < len(job.blocks):
-                states = job.blocks[block_num].tasks.st
-                if number < len(states) and not states[number] & RUN:
+                tasks = job.blocks[block_num].tasks
+                if number >= tasks.num:
+                    continue
+                # A task that ran into an error may run again already.
+                if not tasks.st[number] & RUN or tasks.errors[number]:
                     return True
         for kind, node_id in changes.nodes:
             if kind == "jobs":
@@ -375,7 +378,7 @@ class Capture:
             out.append(host)
             if resources:
                 out.append(resources)
-            if st & (ERR | RER):
+            if tasks.error_hosts and number in tasks.error_hosts:
                 failed.setdefault((job_id, block_num), []).append(number)
         for (job_id, block_num), numbers in failed.items():
             block = jobs[job_id].blocks[block_num]

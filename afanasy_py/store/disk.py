@@ -36,6 +36,18 @@ class Disk:
         with open(path, "rb") as file:
             return file.read()
 
+    def create(self, path: str, data: bytes) -> None:
+        """Write a file that nobody reads while it is being written, in place unless there is one."""
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
+        except FileExistsError:
+            self.replace(path, data)
+            return
+        try:
+            self.write(fd, data)
+        finally:
+            os.close(fd)
+
     def replace(self, path: Path | str, data: bytes) -> None:
         """Write a file whole or not at all, as far as this process is concerned."""
         self._write(path, data, sync=False)

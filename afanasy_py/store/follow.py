@@ -11,7 +11,7 @@ from afanasy_py.store.journal import Position, segment_path
 
 #: Bytes that are read at first, and at once at most unless one frame is bigger.
 READ_LEAST = 64 * 1024
-READ_MOST = 8 * 1024 * 1024
+READ_MOST = 32 * 1024 * 1024
 
 
 class Follower:

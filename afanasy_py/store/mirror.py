@@ -188,7 +188,7 @@ class MirrorWriter:
                 self._disk.replace(f"{folder}/{layout.tasks_name(second)}", block.document)
         elif third < len(block.st):
             path = f"{folder}/{layout.task_folder(second, third)}/progress.json"
-            self._replace(path, layout.progress_text(block, third))
+            self._create(path, layout.progress_text(block, third))
 
     def _write_node(self, node: NodeImage) -> None:
         folder = f"{self._root}/{node.folder}"
@@ -207,6 +207,13 @@ class MirrorWriter:
             self._disk.make_folder(path.rpartition("/")[0])
             self._disk.replace(path, data)
 
+    def _create(self, path: str, data: bytes) -> None:
+        try:
+            self._disk.create(path, data)
+        except FileNotFoundError:
+            self._disk.make_folder(path.rpartition("/")[0])
+            self._disk.create(path, data)
+
     def _write_content(self, job: NodeImage, record: records.Output | records.File) -> None:
         folder = f"{self._root}/{job.folder}"
         if isinstance(record, records.Output):
@@ -214,7 +221,7 @@ class MirrorWriter:
         else:
             task = layout.task_folder(record.block_num, record.task_num)
             path = f"{folder}/{task}/files/{layout.safe_name(record.name)}"
-        self._replace(path, record.data)
+        self._create(path, record.data)
 
     # -- how far it is
 

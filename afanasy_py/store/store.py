@@ -54,7 +54,23 @@ OUTPUTS_MOST = 256 * 1024 * 1024
 class Store:
     """The store of one server."""
 
-    def __init__(self, folder: Path, settings: Settings, clock: Clock, disk: Disk | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: Settings,
+        clock: Clock,
+        disk: Disk | None = None,
+        mirror: MirrorProcess | None = None,
+    ) -> None:
+        """Prepare; nothing is touched before `lock`.
+
+        Args:
+            folder: Root of the store.
+            settings: In force.
+            clock: Tells what `server.json` and the log say.
+            disk: Does the reading and writing; tests let it fail.
+            mirror: Keeps the files of the original's layout.
+        """
         self.root = Path(os.path.abspath(folder))  # noqa: PTH100 - a link to another disk stays what it is
         self._folder = self.root / FOLDER
         self._settings = settings
@@ -71,6 +87,7 @@ class Store:
         self._result: AsyncResult | None = None
         #: The same of the batch that is being written.
         self._writing: tuple[int, AsyncResult] | None = None
+        self._writing_since = 0.0
         #: All batches up to this one are on the disk.
         self._written = 0
         self._wanted = Event()
@@ -82,7 +99,7 @@ class Store:
         self._error = ""
         self._error_since = 0.0
         self._lost_outputs = 0
-        self._mirror = MirrorProcess(self._disk, self.root)
+        self._mirror = mirror or MirrorProcess(self._disk, self.root)
         self._outputs = Outputs(self._disk, self._folder)
         self._syncs: deque[float] = deque(maxlen=100)
         self._started = 0
@@ -161,6 +178,7 @@ class Store:
 
     def commit(self, farm: Farm) -> int | None:
         """Take what the farm wants stored; return what to wait for before answering, or None."""
+        self._farm = farm
         if self._capture.take(farm):
             return self._ticket
         self._want_later()
@@ -183,10 +201,18 @@ class Store:
             result = self._result
         self._wanted.set()
         # GEVENT: may switch here; the farm goes on meanwhile.
-        try:
-            result.get(timeout=WAIT_SECONDS)
-        except gevent.Timeout:
-            raise StoreError(f"{self.root}: the disk does not answer.") from None
+        result.get()
+
+    def _check_disk(self, now: float) -> None:
+        """Let those go who wait for a disk that does not answer."""
+        if self._writing is None or now < self._writing_since + WAIT_SECONDS:
+            return
+        error = StoreError(f"{self.root}: the disk does not answer.")
+        self._note_trouble(str(error))
+        for result in (self._writing[1], self._result):
+            if result is not None and not result.ready():
+                result.set_exception(error)
+        self._result = None
 
     def _want_later(self) -> None:
         if self._lazy is None and not self._wanted.is_set():
@@ -216,7 +242,7 @@ class Store:
         self._result = None
         batch, payload = capture.encode(self._farm)
         if payload:
-            self._writing = ticket, result
+            self._writing, self._writing_since = (ticket, result), self._clock.now()
             self._outputs.hold(batch.outputs)
             try:
                 # GEVENT: may switch here; the farm goes on, and what changes is in the next batch.
@@ -224,12 +250,14 @@ class Store:
             except OSError as error:
                 self._writing = None
                 self._put_back(batch, f"{self._folder}: {error.strerror or error}")
-                result.set_exception(StoreError(self._error))
+                if not result.ready():
+                    result.set_exception(StoreError(self._error))
                 return False
             self._writing = None
             self._note_written(batch, position)
         self._written = ticket
-        result.set(None)
+        if not result.ready():
+            result.set(None)
         return True
 
     def _put_back(self, batch: Batch, text: str) -> None:
@@ -245,6 +273,13 @@ class Store:
         if self._error:
             self._note_recovery()
         self._outputs.note(batch.outputs, position)
+        for file in batch.files:
+            # The mirror does it too, but clients ask for a thumbnail as soon as they hear of it.
+            folder = (
+                f"{self._job_folder(file.job_id)}/{layout.task_folder(file.block_num, file.task_num)}/files"
+            )
+            name = layout.safe_name(file.name)
+            gevent.get_hub().threadpool.spawn(self._write_file, folder, name, file.data)
         for removed, _, _ in batch.removed:
             if removed.kind == "jobs":
                 self._outputs.note_removed(removed.id, position)
@@ -255,6 +290,13 @@ class Store:
         position = self._writer.append(payload)
         self._syncs.append(time.perf_counter() - began)
         return position
+
+    def _write_file(self, folder: str, name: str, data: bytes) -> None:
+        try:
+            self._disk.make_folder(folder)
+            self._disk.replace(f"{folder}/{name}", data)
+        except OSError as error:
+            log.warning("store: a file of a task cannot be written yet: %s", error)
 
     def _note_trouble(self, text: str) -> None:
         if text != self._error:
@@ -281,6 +323,7 @@ class Store:
         while not self._closing:
             gevent.sleep(KEEP_SECONDS)
             now = self._clock.now()
+            self._check_disk(now)
             if self._capture.look_at_commands(self._farm):
                 self._wanted.set()
             self._mirror.look(now)
