@@ -10,8 +10,8 @@ Use::
 The snapshot is used up: its counters, tickets and tasks are changed as tasks start, so that a test may
 compare them, too, and solving it again starts nothing.
 
-How to make a snapshot: build the objects below and link them, as `plain_snapshot.py` does for the server. What each field means is said
-there; in short:
+How to make a snapshot: build the objects below and link them, as `plain_snapshot.py` does for the server.
+What each field means is said there; in short:
 
 * `Farm`: the root branch, all users, all renders in the order of the container, `now`, and the number of
   starts so far (`solved`), which is what nodes remember as `solved`.
