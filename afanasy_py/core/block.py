@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from afanasy_py.core import frames
 from afanasy_py.core.job import FLAG_MAINTENANCE
-from afanasy_py.core.task_states import DON, ERR, RDY, RUN, SKP, SUS, WDP, WRN
+from afanasy_py.core.task_states import COUNTED, DON, ERR, RDY, RUN, SKP, SUS, WDP, WRN
 from afanasy_py.core.tasks import Tasks
 from afanasy_py.msg.records.block import Block as BlockRecord
 
@@ -240,30 +240,30 @@ def _counter(name: str) -> property:
     return property(get, ignore, doc=f"Number of tasks that `{name}` counts.")
 
 
-def _derived(doc: str, read: Any) -> property:
+def derived(doc: str, read: Any) -> property:
+    """Return a column that is worked out when it is read; what is written to it is ignored."""
+
     def ignore(self: Block, _value: Any) -> None:
         """The value follows the tasks."""
 
     return property(read, ignore, doc=doc)
 
 
-for _name in (
-    "p_tasks_ready",
-    "p_tasks_done",
-    "p_tasks_error",
-    "p_tasks_skipped",
-    "p_tasks_warning",
-    "p_tasks_waitrec",
-    "p_tasks_waitdep",
-    "p_tasks_suspended",
-):
+#: Columns that follow the tasks: {column: (what it says, how it is worked out)}.
+_DERIVED: dict[str, tuple[str, Any]] = {
+    "p_percentage": ("Mean percent of the tasks.", lambda block: block.tasks.percentage()),
+    "p_progressbar": ("Progress bar.", lambda block: block.tasks.bar()),
+    "p_tasks_run_time_min": ("Shortest run, seconds.", lambda block: block.tasks.run_times()[0]),
+    "p_tasks_run_time_max": ("Longest run, seconds.", lambda block: block.tasks.run_times()[1]),
+    "p_tasks_run_time_sum": ("Sum of runs, seconds.", lambda block: block.tasks.run_times()[2]),
+    "p_error_hosts": ("Hosts with errors.", lambda block: len(block.error_hosts)),
+    "p_avoid_hosts": (
+        "Hosts that are avoided.",
+        lambda block: sum(1 for host in block.error_hosts if block.avoids(host)),
+    ),
+}
+
+for _bit, _name in COUNTED:
     setattr(Block, _name, _counter(_name))
-Block.p_percentage = _derived("Mean percent of the tasks.", lambda self: self.tasks.percentage())
-Block.p_progressbar = _derived("Progress bar.", lambda self: self.tasks.bar())
-Block.p_tasks_run_time_min = _derived("Shortest run, seconds.", lambda self: self.tasks.run_times()[0])
-Block.p_tasks_run_time_max = _derived("Longest run, seconds.", lambda self: self.tasks.run_times()[1])
-Block.p_tasks_run_time_sum = _derived("Sum of runs, seconds.", lambda self: self.tasks.run_times()[2])
-Block.p_error_hosts = _derived("Hosts with errors.", lambda self: len(self.error_hosts))
-Block.p_avoid_hosts = _derived(
-    "Hosts that are avoided.", lambda self: sum(1 for host in self.error_hosts if self.avoids(host))
-)
+for _name, (_doc, _read) in _DERIVED.items():
+    setattr(Block, _name, derived(_doc, _read))

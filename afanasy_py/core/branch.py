@@ -44,9 +44,43 @@ class Branch(Member, Worked, BranchRecord):
         #: {user id: what that user has in this branch}
         self.users: dict[int, UserInBranch] = {}
 
+    def _set_flag(self, bit: int, *, on: bool) -> None:
+        self.flags_branch = self.flags_branch | bit if on else self.flags_branch & ~bit
+
+    @property
+    def create_childs(self) -> bool:
+        """Whether a job may make new branches below."""
+        return bool(self.flags_branch & CREATE_CHILDS)
+
+    @create_childs.setter
+    def create_childs(self, value: bool) -> None:
+        self._set_flag(CREATE_CHILDS, on=value)
+
+    @property
+    def solve_jobs(self) -> bool:
+        """Whether jobs are solved directly, not through their users."""
+        return bool(self.flags_branch & SOLVE_JOBS)
+
+    @solve_jobs.setter
+    def solve_jobs(self, value: bool) -> None:
+        self._set_flag(SOLVE_JOBS, on=value)
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing below is solved."""
+        return bool(self.flags_branch & BRANCH_PAUSED)
+
+    @paused.setter
+    def paused(self, value: bool) -> None:
+        self._set_flag(BRANCH_PAUSED, on=value)
+
     def is_root(self) -> bool:
         """Return whether this is the branch `/`."""
         return self.parent_node is None
+
+    def jobs_in_order(self) -> list[Job]:
+        """Return the jobs by priority at joining the branch, equal ones by age."""
+        return sorted(self.jobs.values(), key=lambda job: -job.joined_priority)
 
     def parent_of(self) -> Branch | None:
         """Return the branch above."""
@@ -60,21 +94,6 @@ class Branch(Member, Worked, BranchRecord):
             path.append(branch)
             branch = branch.parent_node
         return path
-
-
-def _flag(bit: int, doc: str) -> property:
-    def get(self: Branch) -> bool:
-        return bool(self.flags_branch & bit)
-
-    def put(self: Branch, value: bool) -> None:
-        self.flags_branch = self.flags_branch | bit if value else self.flags_branch & ~bit
-
-    return property(get, put, doc=doc)
-
-
-Branch.create_childs = _flag(CREATE_CHILDS, "Whether a job may make new branches below.")
-Branch.solve_jobs = _flag(SOLVE_JOBS, "Whether jobs are solved directly, not through their users.")
-Branch.paused = _flag(BRANCH_PAUSED, "Whether nothing below is solved.")
 
 
 def clean_name(text: str) -> str:

@@ -317,9 +317,8 @@ class Farm:
         if parent is not None:
             branch.parent_node = parent
             parent.children[branch.id] = branch
-            for link in parent.path():
-                link.branches_total += 1
-                self.changed(link)
+            self._add_total(parent, "branches_total", 1)
+            self.changed(parent)
             self.solver.update_branch(branch)
         self.save(branch)
 
@@ -330,9 +329,8 @@ class Farm:
         self.rise_now(branch)
         branch.step_off()
         del parent.children[branch.id]
-        for link in parent.path():
-            link.branches_total -= 1
-            self.changed(link)
+        self._add_total(parent, "branches_total", -1)
+        self.changed(parent)
         self.branches.remove(branch)
         self._gone(branch)
 
@@ -342,11 +340,8 @@ class Farm:
         if parent is not None:
             pool.pool_node = parent
             parent.children[pool.id] = pool
-            link: Pool | None = parent
-            while link is not None:
-                link.pools_total += 1
-                self.changed(link)
-                link = link.pool_node
+            self._add_total(parent, "pools_total", 1)
+            self.changed(parent)
         self.events.mark("pools_add", pool.id)
         self.save(pool)
 
@@ -356,11 +351,8 @@ class Farm:
         assert parent is not None
         self.rise_now(pool)
         del parent.children[pool.id]
-        link: Pool | None = parent
-        while link is not None:
-            link.pools_total -= 1
-            self.changed(link)
-            link = link.pool_node
+        self._add_total(parent, "pools_total", -1)
+        self.changed(parent)
         self.solver.ready.pop(pool.id, None)
         self.pools.remove(pool)
         self._automatics.clear()
@@ -408,11 +400,15 @@ class Farm:
         job.user, job.branch_node = user, branch
         self.jobs.add(job)
         branch.jobs[job.id] = job
-        for moved in user.insert_job(job):
-            if moved is not job:
-                self.changed(moved)
-                self.save(moved)
-                self.solver.update_job(moved)
+        job.joined_priority = job.priority
+        if job.user_list_order == -1:
+            for moved in user.insert_job(job):
+                if moved is not job:
+                    self.changed(moved)
+                    self.save(moved)
+                    self.solver.update_job(moved)
+        else:
+            user.adopt_job(job)
         user.jobs_num += 1
         self.solver.join(job)
         self.update_totals(job)
@@ -503,6 +499,7 @@ class Farm:
                 if other is not job:
                     self.solver.update_job(other)
         branch.jobs[job.id] = job
+        job.joined_priority = job.priority
         self.solver.join(job)
         for run in runs:
             self.solver.count_start(run.block, run.render, run.capacity)
@@ -829,7 +826,7 @@ class Farm:
         """Call for a look at a job when its life time will be over."""
         life = job.time_life if job.time_life >= 0 else job.user.jobs_life_time
         if life > 0 and not job.is_sysjob():
-            self.timers.add(job.time_creation + life + 1, "life", job.id)
+            self.timers.add(max(job.time_creation + life + 1, self.now + CYCLE), "life", job.id)
 
     def check_life(self, job: Job) -> None:
         """Delete a job whose life time is over (spec 8.3)."""

@@ -164,7 +164,7 @@ def update(farm: Farm, told: RenderUpdate) -> Render | RenderEvents:
 
 
 def _take_resources(farm: Farm, render: Render, told: RenderUpdate) -> None:
-    if told.host_resources != render.host_resources:
+    if told.host_resources is not None and told.host_resources != render.host_resources:
         render.host_resources = told.host_resources
         farm.solver.touch_render(render)
         farm.changed(render)

@@ -11,6 +11,7 @@ from afanasy_py.core.node import Worked
 from afanasy_py.core.solver.tree import Member
 from afanasy_py.core.task_states import DON, OFF, PPA, WDP, WTM
 from afanasy_py.msg.records.job import Job as JobRecord
+from afanasy_py.msg.types import state_text
 
 if TYPE_CHECKING:
     from afanasy_py.core.block import Block
@@ -43,6 +44,8 @@ class Job(Member, Worked, JobRecord):
         self.list_place = 0
         #: What its sender put into `token`, so that it is not made twice.
         self.token = ""
+        #: Its priority when it joined its branch: its place there.
+        self.joined_priority = self.priority
         #: True from the request to delete it until its last running task ended.
         self.deleting = False
         #: True until the end of the cycle in which it came, see `to_json`.
@@ -59,6 +62,25 @@ class Job(Member, Worked, JobRecord):
         self.share: tuple[int, ...] = (0,) * 7
         #: True while its user counts it as running.
         self.counted_running = False
+
+    def to_json(self, form: str = "list") -> dict[str, Any]:
+        """Return the job as JSON shows it.
+
+        COMPAT(new-job-looks-new): in the cycle in which it came, and unless it started, it shows no states
+        and counts yet, although they are decided: so do the recordings of the original.
+        """
+        shown: dict[str, Any] = super().to_json(form)
+        if not self.is_new or self.time_started or form == "store":
+            return shown
+        shown["st"] = (self.st & OFF) | WDP
+        shown["state"] = state_text(shown["st"])
+        shown.pop("tasks_ready", None)
+        for block in shown["blocks"]:
+            for key in [key for key in block if key == "state" or key.startswith("p_tasks_")]:
+                del block[key]
+            block["st"] = 0
+            block["p_progressbar"] = " " * len(block["p_progressbar"])
+        return shown
 
     @property
     def blocks_num(self) -> int:

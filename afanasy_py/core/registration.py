@@ -93,6 +93,9 @@ def read_job(farm: Farm, obj: Any) -> Job:
     apply_fields(job, obj, NEW_JOB_FIELDS)
     if get_bool(obj, "offline") is True:
         job.st |= OFF
+    place = get_int(obj, "user_list_order")
+    if place is not ABSENT:
+        job.user_list_order = place
     st = get_int(obj, "st", INT64)
     if st is not ABSENT:
         job.st = st & OFF
@@ -267,7 +270,6 @@ def register(farm: Farm, job: Job) -> None:
     farm.add_job(job, user, branch)
     for block in job.blocks:
         block.job_id = job.id
-    job.st |= WDP
     farm.log(job, "Initialized.")
     farm.log(user, f"Adding a job: {job.name}")
     farm.log(branch, f"Adding a job: {job.name}")
@@ -276,6 +278,7 @@ def register(farm: Farm, job: Job) -> None:
 def prepare_new(farm: Farm, job: Job) -> None:
     """Let a job that was registered begin its life: its first refresh, its place in the tree."""
     job.locked = False
+    job.st |= WDP
     for block in job.blocks:
         for number in depends.check_all_tasks(job, block):
             farm.task_changed(block, number, store=False)
@@ -382,8 +385,11 @@ def commands_before(job: Job) -> tuple[tuple[str, str], ...]:
 
 def finish(farm: Farm, job: Job) -> JsonAnswer:
     """Let a registered job begin its life; return the answer to its client."""
-    prepare_new(farm, job)
+    # COMPAT(created-while-locked): the event shows job and user as they are in the middle of registration.
+    job.user.locked = True
     farm.emit_job_events(job, ["JOB_CREATED"])
+    job.user.locked = False
+    prepare_new(farm, job)
     named = f"{job.name}@{job.user_name}"
     farm.add_log_row(
         LogLine(int(farm.now), "afanasy", "jobs register", named, f"New job registered: {named}")

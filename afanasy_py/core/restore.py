@@ -495,7 +495,7 @@ def _fill(farm: Farm, block: Block, tasks: Tasks, stored: StoredTasks) -> None:
         _fill_figures(tasks, stored, counts)
     for number in running:
         tasks.prepare_run()
-        tasks.time_done[number] = now
+        tasks.set_time_done(number, now)
         farm.log_task(block, number, "Task was running at server start. Waiting for render reconnect...")
     if any(st & WRC for st in counts):
         when = now + farm.settings.af_task_reconnect_timeout + 1

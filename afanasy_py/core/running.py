@@ -439,6 +439,7 @@ def note_error_host(farm: Farm, block: Block, number: int, host: str) -> None:
     if append_error(hosts, host, now) >= (limit := block.task_same_host_errors()) > 0 and hosts[host][0] > 1:
         named = f'{job.name}@{job.user_name} B["{block.name}"] T[{number}]'
         farm.log(job, f"AVOIDING HOST: {host}", kind="jobs avoid", named=named)
+        farm.log_task(block, number, f"AVOIDING HOST: {host}")
     forgive = block.forgive_time()
     if forgive > 0:
         farm.timers.add(now + forgive + 1, "forgive", job.id, block.block_num)

@@ -200,10 +200,10 @@ class Server:
             except OSError as error:
                 if error.errno in _EXHAUSTED:
                     if not self._make_room():
-                        log.error("Cannot accept a connection: %s", error.strerror)  # noqa: TRY400
+                        self._complaints.say("Cannot accept a connection: %s", error.strerror)
                         self._pause_accepting()
                 elif error.errno not in _PASSING:
-                    log.error("Cannot accept a connection: %s", error.strerror)  # noqa: TRY400
+                    self._complaints.say("Cannot accept a connection: %s", error.strerror)
                     self._pause_accepting()
                 return
             client = RawSocket(listener.family, socket.SOCK_STREAM, 0, number)

@@ -111,7 +111,7 @@ def plot(world: World, path: Path) -> None:
         ConfigError: Matplotlib is not installed.
     """
     try:
-        from matplotlib.figure import Figure
+        from matplotlib.figure import Figure  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
         raise ConfigError("a plot needs Matplotlib: pip install 'afserver[plot]'") from None
     hours = [sample[0] / 3600 for sample in world.samples]

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 #: Columns of jobs and blocks that a state record carries, or that nobody needs after a restart.
 _STATE_COLUMNS = {
-    "st", "time_started", "time_done", "user_list_order", "tasks_ready", "tasks_error", "blocks",
+    "st", "time_started", "time_done", "tasks_ready", "tasks_error", "blocks",
     "blocks_num", "running_tasks_num", "running_capacity_total", "running_services",
     "running_tasks_counter", "tasks_data", "srv_info", "locked", "thumb_path", "report",
 }  # fmt: skip
@@ -190,7 +190,9 @@ class Capture:
         for kind, node_id in changes.nodes:
             if kind == "jobs":
                 job = jobs.get(node_id)
-                if job is not None and self._prints.get(node_id) != job_print(job):
+                if job is not None and (
+                    self._prints.get(node_id) != job_print(job) or self._forgotten_errors(job)
+                ):
                     return True
             elif kind != "renders" or not changes.tasks:
                 return True
@@ -296,24 +298,26 @@ class Capture:
         made = job_print(job)
         job_id = job.id
         if not whole and self._prints.get(job_id) == made:
-            blocks = job.blocks
-            size = STATE_FIXED + BLOCK_TIMES.size * len(blocks)
-            out.append(
-                STATE_RECORD.pack(
-                    STATE, size, job_id, job.st, job.time_started, job.time_done, job.user_list_order
-                )
-            )
-            out += [BLOCK_TIMES.pack(block.time_started, block.time_done) for block in blocks]
+            _encode_state(job, out)
         else:
             self._prints[job_id] = made
             self._serials[job_id] = job.serial
             out.append(records.encode_node(job_record(job, self._folder("jobs", job))))
-        if self.erring:
-            for block in job.blocks:
-                place = (job_id, block.block_num)
-                if place in self.erring and not block.error_hosts and not block.tasks.error_hosts:
-                    del self.erring[place]
-                    out.append(records.encode_errors(*place, json.dumps({records.ALL_BEFORE: {}}).encode()))
+        for place in self._forgotten_errors(job):
+            del self.erring[place]
+            out.append(records.encode_errors(*place, json.dumps({records.ALL_BEFORE: {}}).encode()))
+
+    def _forgotten_errors(self, job: Job) -> list[tuple[int, int]]:
+        """Return the blocks of a job of which hosts with errors are stored that are forgotten by now."""
+        if not self.erring:
+            return []
+        return [
+            (job.id, block.block_num)
+            for block in job.blocks
+            if (job.id, block.block_num) in self.erring
+            and not block.error_hosts
+            and not block.tasks.error_hosts
+        ]
 
     def _encode_log(
         self, kind: str, node: Any, out: list[bytes], before: dict[tuple[str, int], LogLine | None]
@@ -343,6 +347,10 @@ class Capture:
         hosts = self._hosts
         pack = TASK_RECORD.pack
         failed: dict[tuple[int, int], list[int]] = {}
+        # The times of blocks follow from those of tasks.
+        for job_id in {job_id for job_id, _, _ in batch.tasks}:
+            if ("jobs", job_id) not in batch.nodes and job_id in jobs:
+                _encode_state(jobs[job_id], out)
         for job_id, block_num, number in batch.tasks:
             job = jobs.get(job_id)
             if job is None or block_num >= len(job.blocks):
@@ -391,6 +399,14 @@ class Capture:
         self.erring[block.job.id, block.block_num] = None
         document = {"": block.error_hosts, **{str(n): of_tasks.get(n, {}) for n in numbers}}
         out.append(records.encode_errors(block.job.id, block.block_num, json.dumps(document).encode()))
+
+
+def _encode_state(job: Job, out: list[bytes]) -> None:
+    blocks = job.blocks
+    size = STATE_FIXED + BLOCK_TIMES.size * len(blocks)
+    times = (job.time_started, job.time_done)
+    out.append(STATE_RECORD.pack(STATE, size, job.id, job.st, *times, job.user_list_order))
+    out += [BLOCK_TIMES.pack(block.time_started, block.time_done) for block in blocks]
 
 
 def job_record(job: Job, folder: str) -> records.Node:

@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from afanasy_py.core.block import Block
+from afanasy_py.core.block import Block, derived
 from afanasy_py.core.render import Render
 from afanasy_py.core.run import Run
 from afanasy_py.core.running import (
@@ -367,17 +367,15 @@ class SystemBlock(Block):
 _REPORTED = 100
 
 
-def _count(doc: str, read: Any) -> property:
-    def ignore(self: SystemBlock, _value: Any) -> None:
-        """The value follows the queue."""
-
-    return property(read, ignore, doc=doc)
-
-
-SystemBlock.p_tasks_ready = _count("Waiting commands.", lambda self: len(self.commands))
-SystemBlock.p_tasks_error = _count(
-    "Tasks that wait for a retry.", lambda self: sum(1 for task in self.system_tasks.values() if task.ready)
-)
-SystemBlock.p_tasks_done = _count("Finished since the start.", lambda self: self.finished)
-SystemBlock.p_progressbar = _count("Nothing to see.", lambda self: " " * 128)
-SystemBlock.p_percentage = _count("Always 0.", lambda self: 0)
+for _name, _doc, _read in (
+    ("p_tasks_ready", "Waiting commands.", lambda block: len(block.commands)),
+    (
+        "p_tasks_error",
+        "Tasks that wait for a retry.",
+        lambda block: sum(1 for task in block.system_tasks.values() if task.ready),
+    ),
+    ("p_tasks_done", "Finished since the start.", lambda block: block.finished),
+    ("p_progressbar", "Nothing to see.", lambda _: " " * 128),
+    ("p_percentage", "Always 0.", lambda _: 0),
+):
+    setattr(SystemBlock, _name, derived(_doc, _read))

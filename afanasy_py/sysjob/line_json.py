@@ -24,7 +24,7 @@ def line_json(value: Any, key: str = "") -> str:
         if key in _FLAT_ITEMS or not isinstance(value[0], dict):
             items = ",".join(_flat(item) for item in value)
             return f"[\n{items}\n]" if key == "netifs" else f"[{items}\n]"
-        return "[\n" + ",\n".join(line_json(item) for item in value) + "\n]"
+        return "[\n" + ",\n".join(line_json(item) for item in value) + "]"
     return _flat(value)
 
 

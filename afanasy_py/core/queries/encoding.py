@@ -89,7 +89,7 @@ def fresh(encode: Encode) -> Encode:
 
 def active_jobs(branch: Branch) -> list[Json]:
     """Return what a branch shows of its own jobs that are not done."""
-    return [_active(job, job, st=True) for job in branch.jobs.values() if not job.is_done()]
+    return [_active(job, job, st=True) for job in branch.jobs_in_order() if not job.is_done()]
 
 
 def active_users(branch: Branch) -> list[Json]:
@@ -117,7 +117,7 @@ def json_branch(branch: Branch) -> bytes:
     with the job.
     """
     head = kept(branch, "head", _encode_head)
-    jobs = [kept(job, "active", _encode_active) for job in branch.jobs.values() if not job.is_done()]
+    jobs = [kept(job, "active", _encode_active) for job in branch.jobs_in_order() if not job.is_done()]
     users = dump_json(active_users(branch))
     return b"".join((head, b',"active_jobs":[', b",".join(jobs), b'],"active_users":', users, b"}"))
 
