@@ -51,7 +51,9 @@ class App:
         self.config = config
         self.clock = Clock()
         settings = config.settings
-        self.farm = Farm(settings, self.clock.now(), time_text=self._time_text, version=config.machine.version)
+        self.farm = Farm(
+            settings, self.clock.now(), time_text=self._time_text, version=config.machine.version
+        )
         self.farm.demo = config.arguments.demo
         self.store = Store(Path(settings.af_store_folder), settings, self.clock)
         self.stats = Statistics(
@@ -153,7 +155,9 @@ class App:
         if isinstance(result, ReadOutput):
             return self._read_output(result)
         if isinstance(result, ReadFiles):
-            return result.finish(self.store.read_files(result.job_id, result.block_num, result.task_num, result.contents))
+            return result.finish(
+                self.store.read_files(result.job_id, result.block_num, result.task_num, result.contents)
+            )
         if isinstance(result, SlowAnswer):
             return self._make_slowly(result)
         if isinstance(result, AskServer):
@@ -215,11 +219,13 @@ class App:
         try:
             self.config = reload_config(self.config, os.environ)
         except ConfigError as error:
-            log.error("%s", error)
+            log.error("%s", error)  # noqa: TRY400 - the text says what is wrong, a trace would not
             return replies.status("reload_config", "Failed, see server logs fo details.", good=False)
         for message in self.config.messages:
             log.log(message.level, "%s", message.text)
         self.farm.settings = self.config.settings
+        self.server.reconfigure(self.config.settings)
+        self.files.reconfigure(self.config.serve_dir, self.config.settings)
         if self.config.failed:
             return replies.status("reload_config", "Failed, see server logs fo details.", good=False)
         return replies.status("reload_config", "Reloaded successfully.", good=True)
@@ -247,7 +253,7 @@ class App:
         try:
             gevent.get_hub().threadpool.apply(target.write_bytes, (data,))
         except OSError as error:
-            log.error("save: %s", error)
+            log.error("save: %s", error)  # noqa: TRY400 - the path is in the text
             return replies.error(f'Unable to write to "{target}", see server log for details.')
         answer: dict[str, Any] = {"path": str(target)}
         if existed:
@@ -277,8 +283,8 @@ class App:
         try:
             child = subprocess.Popen(
                 command,
-                shell=True,  # noqa: S602 - a command line of the farm's user, as in the original
-                cwd=directory if directory and os.path.isdir(directory) else None,
+                shell=True,
+                cwd=directory if directory and Path(directory).is_dir() else None,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -288,13 +294,13 @@ class App:
             return f"{command}\nFailed to start: {error}"
         try:
             output, _ = child.communicate(timeout=limit)
-            end = f"Exit status: {child.returncode}"
+            end = f"\nExit status: {child.returncode}" if child.returncode else ""
         except subprocess.TimeoutExpired:
             os.killpg(child.pid, signal.SIGKILL)
             output, _ = child.communicate()
-            end = f"Stopped after {limit} seconds."
+            end = f"\nStopped after {limit} seconds."
         text = output.decode("utf-8", "replace").strip()[-OUTPUT_MOST:]
-        return f"{command}\n{end}" + (f"\n{text}" if text else "")
+        return f"{command}{end}" + (f"\n{text}" if text else "")
 
 
 def _spare_the_collector() -> None:
@@ -311,5 +317,3 @@ def run(config: Config) -> int:
         AfanasyError: It cannot start; the text is for the user.
     """
     return App(config).run()
-
-

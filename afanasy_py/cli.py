@@ -48,7 +48,7 @@ def main(words: list[str] | None = None) -> int:
         )
         for message in config.messages:
             log.log(message.level, "%s", message.text)
-        from afanasy_py import app  # noqa: PLC0415 - help, version and bad settings need no server
+        from afanasy_py import app
 
         return app.run(config)
     except AfanasyError as error:

@@ -32,15 +32,17 @@ ALLOWED: dict[str, set[str]] = {
     "machine": SMALL,
     "config": SMALL | {"arguments", "config_files", "machine"},
     "net": OUTSIDE,
-    "store": OUTSIDE,
+    "store": OUTSIDE | {"clock"},
     "stats": OUTSIDE,
     "app": OUTSIDE | CONFIG | {"net", "store", "stats"},
     "cli": SMALL | CONFIG | {"app"},
     "install": SMALL,
     # Programs of their own beside the server:
     "render": SMALL | CONFIG | {"msg"},
-    "afcmd": SMALL | CONFIG | {"msg"},
-    "demo": SMALL | CONFIG | {"msg"},
+    "client": {"errors"},
+    "afcmd_db": OUTSIDE | {"stats"},
+    "afcmd": SMALL | CONFIG | {"msg", "client", "afcmd_db", "stats"},
+    "demo": SMALL | CONFIG | {"msg", "client"},
     "api_docs": {"msg"},
 }
 
@@ -97,6 +99,9 @@ def layer_of(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
+#: Modules that are known to be too long, and may not grow: there is a second noun to be found.
+LONG = {"core/farm.py": 1150}
+
 MODULES = [path for path in sorted(ROOT.rglob("*.py")) if "_tree" not in path.parts]
 
 
@@ -141,4 +146,5 @@ def test_a_module_has_a_charter_and_is_not_too_long(path: Path) -> None:
     if not source.strip():
         return
     assert ast.get_docstring(ast.parse(source))
-    assert source.count("\n") <= 600, "look for the second noun"
+    most = LONG.get(path.relative_to(ROOT).as_posix(), 600)
+    assert source.count("\n") <= most, "look for the second noun"

@@ -298,10 +298,6 @@ def quiet_farm() -> CheckedFarm:
     return farm
 
 
-KNOWN = pytest.mark.xfail(raises=AssertionError, strict=True, reason="the fast solver does not look again")
-
-
-@KNOWN
 def test_a_host_is_asked_again_when_a_block_offers_another_task_than_the_one_that_avoids_it() -> None:
     farm = quiet_farm()
     block = numeric(last=2, errors_task_same_host=1, errors_retries=5)
@@ -312,7 +308,6 @@ def test_a_host_is_asked_again_when_a_block_offers_another_task_than_the_one_tha
     farm.act("jobs", job, block_ids=[0], operation={"type": "restart", "task_ids": [0]})
 
 
-@KNOWN
 def test_a_maintenance_job_offers_the_first_task_of_a_name_whatever_the_sequence() -> None:
     farm = quiet_farm()
     tasks = [{"name": "a1"}, {"name": "a1"}]
@@ -320,7 +315,6 @@ def test_a_maintenance_job_offers_the_first_task_of_a_name_whatever_the_sequence
     farm.add_render("a1")
 
 
-@KNOWN
 def test_a_maintenance_job_offers_a_host_its_task_as_soon_as_it_is_ready() -> None:
     farm = quiet_farm()
     tasks = [{"name": "a1"}, {"name": "elsewhere"}]
@@ -330,7 +324,6 @@ def test_a_maintenance_job_offers_a_host_its_task_as_soon_as_it_is_ready() -> No
     farm.act("jobs", job, block_ids=[0], operation={"type": "restart", "task_ids": [0]})
 
 
-@KNOWN
 def test_a_task_that_may_run_is_tried_next_though_the_offered_one_avoids_the_host() -> None:
     farm = quiet_farm()
     job = farm.add_job(blocks=[numeric(last=2, errors_task_same_host=1, errors_retries=5)])
@@ -341,7 +334,6 @@ def test_a_task_that_may_run_is_tried_next_though_the_offered_one_avoids_the_hos
     farm.act("jobs", job, block_ids=[0], operation=operation)
 
 
-@KNOWN
 def test_hosts_know_at_once_that_the_root_pool_has_a_limit_again() -> None:
     farm = quiet_farm()
     farm.add_render("a1")

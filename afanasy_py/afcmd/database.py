@@ -8,8 +8,8 @@ from afanasy_py.errors import RequestError
 
 
 def _run(name: str, session: Session, words: Words) -> None:
-    from afanasy_py import afcmd_db  # noqa: PLC0415 - needs the drivers of databases, which no other command does
-    from afanasy_py.stats.schema import Lengths  # noqa: PLC0415
+    from afanasy_py import afcmd_db
+    from afanasy_py.stats.schema import Lengths
 
     settings = session.config.settings
     further = [word for word in ("--all",) if words.get(word)]

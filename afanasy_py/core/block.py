@@ -146,7 +146,7 @@ class Block(BlockRecord):
     def offered_task_on(self, render: Render) -> int:
         """Return the task that the block offers a render; a maintenance job: the one named like it."""
         if self.job.flags & FLAG_MAINTENANCE:
-            for number in self.tasks.ready_tasks():
+            for number in sorted(self.tasks.ready_tasks()):
                 if self.task_name(number) == render.name:
                     return number
             return -1

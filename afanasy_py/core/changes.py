@@ -65,4 +65,6 @@ class Changes:
 
     def is_durable(self) -> bool:
         """Return whether anything here must be on disk before the answer leaves."""
-        return bool(self.nodes or self.tasks or self.removed or self.outputs or self.block_tasks or self.files)
+        return bool(
+            self.nodes or self.tasks or self.removed or self.outputs or self.block_tasks or self.files
+        )

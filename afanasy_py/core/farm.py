@@ -23,7 +23,7 @@ from afanasy_py.core.pool import Pool
 from afanasy_py.core.render import BUSY, NIMBY_ALL, NIMBY_OWN, PAUSED, SICK, Render
 from afanasy_py.core.solver.solver import Solver
 from afanasy_py.core.table import Table
-from afanasy_py.core.task_states import DON, OFF, RDY, RUN, TRY, WRC
+from afanasy_py.core.task_states import DON, OFF, RDY, RUN, WRC
 from afanasy_py.core.timers import Timers
 from afanasy_py.core.tokens import Tokens
 from afanasy_py.core.user import User
@@ -32,7 +32,6 @@ from afanasy_py.stats_rows import JobRow, LogRow
 if TYPE_CHECKING:
     from afanasy_py.core.block import Block
     from afanasy_py.core.monitor import Monitor
-    from afanasy_py.core.run import Run
     from afanasy_py.msg.records.taskpos import TaskPos
     from afanasy_py.msg.records.taskup import TaskUp
     from afanasy_py.settings import Settings
@@ -42,7 +41,11 @@ AUTOMATICS = (
     "idle_wolsleep_time",
     "idle_free_time",
     "busy_nimby_time",
-    *(f"{when}_{what}" for when in ("idle", "busy") for what in ("cpu", "mem", "swp", "hddgb", "hddio", "netmbs")),
+    *(
+        f"{when}_{what}"
+        for when in ("idle", "busy")
+        for what in ("cpu", "mem", "swp", "hddgb", "hddio", "netmbs")
+    ),
 )
 
 #: The original's cycle, seconds: what it does at the end of one is done after this time, see `end_cycle`.
@@ -273,7 +276,11 @@ class Farm:
 
     def _make_root_pool(self) -> Pool:
         return Pool(
-            name="/", priority=self.settings.af_priority, capacity_host=1100, max_tasks_host=4, time_creation=int(self.now)
+            name="/",
+            priority=self.settings.af_priority,
+            capacity_host=1100,
+            max_tasks_host=4,
+            time_creation=int(self.now),
         )
 
     def make_roots(self) -> None:
@@ -675,6 +682,7 @@ class Farm:
         self._refresh_dirty()
         if self.freed:
             self._free_hosts()
+        self._count_renders()
         self.end_cycle()
 
     def end_cycle(self) -> None:
@@ -817,7 +825,8 @@ class Farm:
         """Empty the lists of tasks to try next unless they fit the job."""
         tasks, blocks = job.try_this_tasks_num, job.try_this_blocks_num
         fits = len(tasks) == len(blocks) and all(
-            0 <= b < len(job.blocks) and 0 <= t < job.blocks[b].tasks.num for b, t in zip(blocks, tasks, strict=True)
+            0 <= b < len(job.blocks) and 0 <= t < job.blocks[b].tasks.num
+            for b, t in zip(blocks, tasks, strict=True)
         )
         if not fits:
             job.try_this_tasks_num, job.try_this_blocks_num = [], []
@@ -878,7 +887,7 @@ class Farm:
         if limit <= 0:
             return
         now = int(self.now)
-        named = [(None, block.error_hosts)] + list(block.tasks.error_hosts.items())
+        named = [(None, block.error_hosts), *block.tasks.error_hosts.items()]
         later: int | None = None
         for number, entries in named:
             for host, (_, since) in list(entries.items()):

@@ -52,7 +52,9 @@ def _unknown(_farm: Farm, msg_type: int, _value: int, body: bytes, caller: Calle
         name = MsgType(msg_type).name
     except ValueError:
         name = "UNKNOWN"
-    return replies.error(f"Unknown message was received by run thread: {name}[{len(body) + 12}]: {caller.address}")
+    return replies.error(
+        f"Unknown message was received by run thread: {name}[{len(body) + 12}]: {caller.address}"
+    )
 
 
 @handles(MsgType.TRenderUpdate)
@@ -136,5 +138,11 @@ def _resources(farm: Farm, _value: int, body: bytes, caller: Caller) -> Result:
     from afanasy_py.core.queries import answer_get
 
     wanted = General.decode(MsgType.TRendersResourcesRequestIds, body)
-    params = {"type": "renders", "mode": "resources", "ids": list(wanted.list), "mask": wanted.name, "binary": True}
+    params = {
+        "type": "renders",
+        "mode": "resources",
+        "ids": list(wanted.list),
+        "mask": wanted.name,
+        "binary": True,
+    }
     return answer_get(farm, params, caller)

@@ -83,7 +83,9 @@ def _take_over(farm: Farm, render: Render, told: RenderRecord, peer: str) -> Non
 
 
 def _add(farm: Farm, told: RenderRecord, peer: str) -> RenderEvents:
-    render = Render(name=told.name, user_name=told.user_name, priority=told.priority, st=told.st & ~(BUSY | DIRTY))
+    render = Render(
+        name=told.name, user_name=told.user_name, priority=told.priority, st=told.st & ~(BUSY | DIRTY)
+    )
     _take_over(farm, render, told, peer)
     farm.add_render(render)
     pool = render.pool_node
@@ -368,7 +370,11 @@ def wol_wake(farm: Farm, render: Render, because: str = "") -> None:
     if reason:
         farm.log(render, reason, kind="renders wol error")
         return
-    farm.log(render, f"{because} Sending WOL wake request." if because else "Sending WOL wake request.", kind="renders wol")
+    farm.log(
+        render,
+        f"{because} Sending WOL wake request." if because else "Sending WOL wake request.",
+        kind="renders wol",
+    )
     render.st |= WOL_WAKING
     render.wol_operation_time = int(farm.now)
     farm.sysjob_wake(render)
@@ -379,7 +385,9 @@ def wol_wake(farm: Farm, render: Render, because: str = "") -> None:
 def register_offline(farm: Farm, told: RenderRecord, peer: str) -> Result:
     """Take in a render that says it is not online: it is kept as an offline one (wire-protocol 5.1)."""
     if told.name not in farm.renders.by_name and not farm.renders.is_full():
-        render = Render(name=told.name, user_name=told.user_name, priority=told.priority, st=told.st & ~(BUSY | DIRTY))
+        render = Render(
+            name=told.name, user_name=told.user_name, priority=told.priority, st=told.st & ~(BUSY | DIRTY)
+        )
         _take_over(farm, render, told, peer)
         render.time_launch = 0
         farm.add_render(render)

@@ -70,7 +70,7 @@ class Job(Member, Worked, JobRecord):
         and counts yet, although they are decided: so do the recordings of the original.
         """
         shown: dict[str, Any] = super().to_json(form)
-        if not self.is_new or self.time_started or form == "store":
+        if not self.is_new or self.locked or self.time_started or form == "store":
             return shown
         shown["st"] = (self.st & OFF) | WDP
         shown["state"] = state_text(shown["st"])

@@ -215,5 +215,3 @@ def share_of(job: Job) -> tuple[int, ...]:
         job.tasks_ready,
         job.tasks_error,
     )
-
-

@@ -207,7 +207,10 @@ def _read_frames(block: Block, obj: Json, where: str) -> None:
     if block.is_numeric():
         block.frames_per_task = max(block.frames_per_task, 1)
         block.frame_last = max(block.frame_first, block.frame_last)
-        if max(abs(block.frame_first), abs(block.frame_last), block.frames_per_task, block.frames_inc) > 2**40:
+        if (
+            max(abs(block.frame_first), abs(block.frame_last), block.frames_per_task, block.frames_inc)
+            > 2**40
+        ):
             raise invalid(f"{where} has a frame out of range.")
     else:
         block.frames_per_task = block.frames_per_task or 1
@@ -270,7 +273,6 @@ def register(farm: Farm, job: Job) -> None:
     farm.add_job(job, user, branch)
     for block in job.blocks:
         block.job_id = job.id
-    farm.log(job, "Initialized.")
     farm.log(user, f"Adding a job: {job.name}")
     farm.log(branch, f"Adding a job: {job.name}")
 
@@ -385,6 +387,7 @@ def commands_before(job: Job) -> tuple[tuple[str, str], ...]:
 
 def finish(farm: Farm, job: Job) -> JsonAnswer:
     """Let a registered job begin its life; return the answer to its client."""
+    farm.log(job, "Initialized.")
     # COMPAT(created-while-locked): the event shows job and user as they are in the middle of registration.
     job.user.locked = True
     farm.emit_job_events(job, ["JOB_CREATED"])
@@ -418,7 +421,9 @@ def register_user(farm: Farm, obj: Json) -> JsonAnswer:
 def finish_commands(farm: Farm, job: Job, reports: list[str]) -> JsonAnswer:
     """Let a job begin whose pre commands have run; `reports` go into its log."""
     if job.gone or job.deleting:
-        return replies.reply({"id": 0, "serial": 0, "error": "The job was deleted while its pre commands ran."})
+        return replies.reply(
+            {"id": 0, "serial": 0, "error": "The job was deleted while its pre commands ran."}
+        )
     for report in reports:
         farm.log(job, report, kind="jobs pre command")
     return finish(farm, job)

@@ -128,7 +128,11 @@ def start_on_render(farm: Farm, block: Block, number: int, render: Render) -> Ru
     description = make_exec(farm, block, number)
     description.user_name = job.user_name
     description.job_name = job.name
-    for key, node in (("job_custom_data", job), ("user_custom_data", job.user), ("render_custom_data", render)):
+    for key, node in (
+        ("job_custom_data", job),
+        ("user_custom_data", job.user),
+        ("render_custom_data", render),
+    ):
         if node.custom_data:
             description.data_strings[key] = node.custom_data
     if block.flags & VAR_CAPACITY and block.capacity > 0:
@@ -258,7 +262,10 @@ def _close_lost(update: TaskUp, render: Render | None) -> None:
     if render is not None:
         render.events().closes.append(
             TaskPos(
-                job_id=update.job_id, block_num=update.block_num, task_num=update.task_num, number=update.number
+                job_id=update.job_id,
+                block_num=update.block_num,
+                task_num=update.task_num,
+                number=update.number,
             )
         )
 
@@ -272,9 +279,7 @@ def take_texts(farm: Farm, block: Block, number: int, update: TaskUp) -> None:
         tasks.resources[number] = update.resources
     data = update.data or update.log.encode("utf-8", "surrogateescape")
     if data:
-        farm.changes.outputs.append(
-            Output(job.id, block.block_num, number, tasks.starts[number], data)
-        )
+        farm.changes.outputs.append(Output(job.id, block.block_num, number, tasks.starts[number], data))
     if update.parsed_files:
         tasks.parsed_files[number] = update.parsed_files
     if update.report and update.report != job.report:
@@ -306,10 +311,8 @@ def apply_status(farm: Farm, run: Run, update: TaskUp) -> bool:
         bits, text, minimum = GOOD_ENDS[status]
         tasks.set_time_done(number, now)
         spent = now - tasks.time_start[number]
-        if minimum and not run.stopping and 0 < block.task_min_run_time and spent < block.task_min_run_time:
-            text = (
-                f"Task running time ({spent}s) is less than a minimum ({block.task_min_run_time}s)"
-            )
+        if minimum and not run.stopping and block.task_min_run_time > 0 and spent < block.task_min_run_time:
+            text = f"Task running time ({spent}s) is less than a minimum ({block.task_min_run_time}s)"
             tasks.errors[number] += 1
             end_run(farm, run, st | bits | ERR, text)
             return True
@@ -433,10 +436,10 @@ def note_error_host(farm: Farm, block: Block, number: int, host: str) -> None:
     """Count an error on a host for the block and for the task (spec 6.6)."""
     now = int(farm.now)
     job = block.job
-    if append_error(block.error_hosts, host, now) >= (limit := block.avoid_host_errors()) > 0:
+    if append_error(block.error_hosts, host, now) >= block.avoid_host_errors() > 0:
         farm.log(job, f'Block["{block.name}"]: {host} - AVOIDING HOST !')
     hosts = block.tasks.error_hosts.setdefault(number, {})
-    if append_error(hosts, host, now) >= (limit := block.task_same_host_errors()) > 0 and hosts[host][0] > 1:
+    if append_error(hosts, host, now) >= block.task_same_host_errors() > 0 and hosts[host][0] > 1:
         named = f'{job.name}@{job.user_name} B["{block.name}"] T[{number}]'
         farm.log(job, f"AVOIDING HOST: {host}", kind="jobs avoid", named=named)
         farm.log_task(block, number, f"AVOIDING HOST: {host}")
@@ -557,9 +560,7 @@ def reconnect(farm: Farm, render: Render, description: TaskExec) -> None:
         return
     farm.log_task(block, number, "Reconnection failed: task was not waiting it.")
     render.events().stops.append(
-        TaskPos(
-            job_id=job.id, block_num=block.block_num, task_num=number, number=description.number
-        )
+        TaskPos(job_id=job.id, block_num=block.block_num, task_num=number, number=description.number)
     )
 
 

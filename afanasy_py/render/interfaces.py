@@ -45,7 +45,7 @@ def addresses_of(interface: str) -> list[Address]:
 
 def ipv4_of(interface: str) -> bytes:
     """Return the IPv4 address of an interface, empty when it has none."""
-    import fcntl  # noqa: PLC0415 - POSIX only
+    import fcntl
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         try:

@@ -163,7 +163,8 @@ def read_scenario(obj: Any) -> Scenario:
         jobs.append(_make(JobGroup, {**item, "blocks": blocks, "users": users}, where, ("at",)))
     plain = {
         "hosts": tuple(
-            _make(HostGroup, item, f"hosts[{n}]", ("at", "lifetime")) for n, item in enumerate(_list(obj, "hosts"))
+            _make(HostGroup, item, f"hosts[{n}]", ("at", "lifetime"))
+            for n, item in enumerate(_list(obj, "hosts"))
         ),
         "pools": tuple(_make(PoolSpec, item, f"pools[{n}]") for n, item in enumerate(_list(obj, "pools"))),
         "users": tuple(_make(UserSpec, item, f"users[{n}]") for n, item in enumerate(_list(obj, "users"))),

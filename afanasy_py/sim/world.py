@@ -72,7 +72,7 @@ class World:
 
     def __init__(self, scenario: Scenario, seed: int) -> None:
         self.scenario = scenario
-        self.random = random.Random(seed)  # noqa: S311 - a simulation, no secret
+        self.random = random.Random(seed)
         self.now = float(START)
         self.farm = _WatchedFarm(Settings(), self.now)
         self.farm.keeps_statistics = False
@@ -190,7 +190,9 @@ class World:
     def _report(self, host: Host, key: tuple[int, int, int], status: int) -> None:
         render = host.render
         assert render is not None
-        update = TaskUp(client_id=render.id, job_id=key[0], block_num=key[1], task_num=key[2], number=0, status=status)
+        update = TaskUp(
+            client_id=render.id, job_id=key[0], block_num=key[1], task_num=key[2], number=0, status=status
+        )
         self._update(host, [update])
 
     def _update(self, host: Host, updates: list[TaskUp]) -> None:
@@ -214,7 +216,9 @@ class World:
             hdd_total_gb=500,
             hdd_free_gb=400,
         )
-        told = RenderRecord(name=name, user_name="render", priority=99, st=1, os="unix linux 64", host_resources=resources)
+        told = RenderRecord(
+            name=name, user_name="render", priority=99, st=1, os="unix linux 64", host_resources=resources
+        )
         answer = hosts.register(self.farm, told, "")
         render = self.farm.renders.by_id[answer.id]
         self.hosts[render.id] = host = Host(name, group, render)

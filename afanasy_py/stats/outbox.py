@@ -190,7 +190,7 @@ class Outbox:
             connection.execute("DELETE FROM afserver_batch")  # of which somebody deleted the rows
             for table in TABLES:
                 first, last, count = connection.execute(
-                    f"SELECT min(rowid), max(rowid), count(*) FROM (SELECT rowid FROM {table.name} ORDER BY rowid LIMIT ?)",  # noqa: S608, E501
+                    f"SELECT min(rowid), max(rowid), count(*) FROM (SELECT rowid FROM {table.name} ORDER BY rowid LIMIT ?)",  # noqa: S608
                     (most,),
                 ).fetchone()
                 if first is not None:
@@ -258,7 +258,7 @@ class Outbox:
                     "SELECT ifnull(max(last_row), -1) FROM afserver_batch WHERE name = ?", (table.name,)
                 ).fetchone()
                 first, last = connection.execute(
-                    f"SELECT (SELECT min(rowid) FROM {table.name} WHERE rowid > ?), max(rowid) FROM {table.name}",  # noqa: S608, E501
+                    f"SELECT (SELECT min(rowid) FROM {table.name} WHERE rowid > ?), max(rowid) FROM {table.name}",  # noqa: S608
                     (kept,),
                 ).fetchone()
                 if first is None:
@@ -267,7 +267,7 @@ class Outbox:
                 # rows: they were written in the order of time.
                 share = max(1, (last - first) // 20) if too_big else 0
                 dropped += connection.execute(
-                    f"DELETE FROM {table.name} WHERE rowid >= ? AND rowid < ? AND (rowid < ? OR {table.time} < ?)",  # noqa: S608, E501
+                    f"DELETE FROM {table.name} WHERE rowid >= ? AND rowid < ? AND (rowid < ? OR {table.time} < ?)",  # noqa: S608
                     (first, first + DROP_ROWS, first + share, oldest),
                 ).rowcount
         self._count(-dropped)

@@ -41,7 +41,7 @@ class RefusedError(Exception):
 
 def cooperate() -> None:
     """Let all waits of psycopg2 in this process switch greenlets."""
-    from psycogreen.gevent import patch_psycopg  # noqa: PLC0415 - afcmd has no greenlets
+    from psycogreen.gevent import patch_psycopg
 
     patch_psycopg()
 

@@ -318,7 +318,11 @@ class SystemBlock(Block):
             if dropped <= _REPORTED:
                 self._report_age(farm, SystemTask(command, -1, now), now - command.queued_at, life)
         if dropped > _REPORTED:
-            farm.log(self.job, f'Block["{self.name}"]: {dropped} commands were too old and are dropped.', store=True)
+            farm.log(
+                self.job,
+                f'Block["{self.name}"]: {dropped} commands were too old and are dropped.',
+                store=True,
+            )
         self._tell(farm)
         waiting = [task.born_at for task in self.system_tasks.values()]
         if self.commands:

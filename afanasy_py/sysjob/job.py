@@ -102,7 +102,13 @@ class SystemJobKeeper(SystemJob):
         return block
 
     def add_command(
-        self, number: int, text: str, working_directory: str, user_name: str, job_name: str, task_name: str = ""
+        self,
+        number: int,
+        text: str,
+        working_directory: str,
+        user_name: str,
+        job_name: str,
+        task_name: str = "",
     ) -> None:
         """Queue a command in a block."""
         farm = self.farm
@@ -177,7 +183,12 @@ class SystemJobKeeper(SystemJob):
         """Queue commands that waited when the server was stopped."""
         for c in commands:
             command = Command(
-                c["text"], c["working_directory"], c["user_name"], c["job_name"], c["task_name"], c["queued_at"]
+                c["text"],
+                c["working_directory"],
+                c["user_name"],
+                c["job_name"],
+                c["task_name"],
+                c["queued_at"],
             )
             self.block(c["block"]).queue(self.farm, command)
         if commands:
@@ -196,4 +207,3 @@ def _short_name(text: str) -> str:
     head = text[:_TASK_NAME_MAX]
     space = head.find(" ", 1)
     return head[:space] if space > 0 else head
-

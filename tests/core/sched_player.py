@@ -133,7 +133,14 @@ class Player:
         self.farm.validate()
         return json.loads(answer.text.decode("utf-8", "replace"), strict=False)  # type: ignore[union-attr]
 
-    def action(self, kind: str, mask: str | None = None, ids: list[int] | None = None, user: str = "artist", **kw: Any) -> Any:
+    def action(
+        self,
+        kind: str,
+        mask: str | None = None,
+        ids: list[int] | None = None,
+        user: str = "artist",
+        **kw: Any,
+    ) -> Any:
         request: dict[str, Any] = {"user_name": user, "host_name": "ws01", "type": kind, **kw}
         request["ids" if ids is not None else "mask"] = ids if ids is not None else mask
         return self.json({"action": request})
@@ -219,7 +226,9 @@ class Player:
         snap: dict[str, Any] = {}
         if "jobs" in what:
             snap["jobs"] = {
-                job.name: self._job(job, with_order="user_order" in what) for job in self.farm.jobs if not job.is_sysjob()
+                job.name: self._job(job, with_order="user_order" in what)
+                for job in self.farm.jobs
+                if not job.is_sysjob()
             }
         if "renders" in what:
             snap["renders"] = {
@@ -410,7 +419,9 @@ class Player:
                     key, due = host.due[id(task)]
                     if due <= tick:
                         chance = random.Random(f"fate {op['seed']} {key}").random()
-                        host.taskup(task, STATUSES["error" if chance < op.get("error_rate", 0) else "success"])
+                        host.taskup(
+                            task, STATUSES["error" if chance < op.get("error_rate", 0) else "success"]
+                        )
                         host.drop(task)
             self.poll()
             self.wait(CYCLE)

@@ -153,7 +153,19 @@ class Chaos:
             ["beat"] * 8
             + ["finish"] * 8
             + ["job"] * 3
-            + ["host_up", "host_up", "host_down", "late", "twice", "progress", "operate", "edit", "delete", "tick", "nimby"]
+            + [
+                "host_up",
+                "host_up",
+                "host_down",
+                "late",
+                "twice",
+                "progress",
+                "operate",
+                "edit",
+                "delete",
+                "tick",
+                "nimby",
+            ]
         )
         getattr(self, f"_{what}")()
         return what
@@ -214,7 +226,9 @@ class Chaos:
             events = render.take_events()
             if events is not None:
                 # Through the wire and back, as a real host would get it.
-                self._hear(host, type(events).decode(MsgType.TRenderEvents, events.encode(MsgType.TRenderEvents)))
+                self._hear(
+                    host, type(events).decode(MsgType.TRenderEvents, events.encode(MsgType.TRenderEvents))
+                )
         else:
             host.alive = False
 
@@ -231,7 +245,12 @@ class Chaos:
     def _end(self, host: FakeHost, key: tuple[int, int, int], status: int) -> TaskUp:
         host.tasks.pop(key, None)
         return TaskUp(
-            client_id=host.render_id, job_id=key[0], block_num=key[1], task_num=key[2], number=0, status=status
+            client_id=host.render_id,
+            job_id=key[0],
+            block_num=key[1],
+            task_num=key[2],
+            number=0,
+            status=status,
         )
 
     def _beat(self) -> None:
@@ -300,7 +319,16 @@ class Chaos:
         self._begin()
         block = self.random.choice(job.blocks)
         with_st, set_st = self.random.choice(
-            [(0, 1), (~DON, DON), (~DON, DON | 1 << 8), (DON, 1), (ERR, 1), (RUN, 0), (1 | RUN | 1 << 8, 1 << 20), (1 << 20, 1)]
+            [
+                (0, 1),
+                (~DON, DON),
+                (~DON, DON | 1 << 8),
+                (DON, 1),
+                (ERR, 1),
+                (RUN, 0),
+                (1 | RUN | 1 << 8, 1 << 20),
+                (1 << 20, 1),
+            ]
         )
         for number in range(block.tasks.num):
             if self.random.random() < 0.5:

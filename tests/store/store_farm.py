@@ -201,12 +201,16 @@ VOLATILE = {
     "run_capacity", "report", "host_name", "st", "p_tasks_error", "p_tasks_run_time_sum",
     "p_tasks_run_time_min", "p_tasks_warning", "p_error_hosts", "time_started", "locked", "srv_info",
 }  # fmt: skip
-_TOTALS = ("jobs_", "renders_", "active_", "running_jobs", "branches_total", "pools_total")
+_DERIVED = ("p_", "jobs_", "renders_", "active_", "running_jobs", "branches_total", "pools_total")
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items() if k not in VOLATILE and not k.startswith(_TOTALS)}
+        for name in ("tickets_pool", "tickets_host"):
+            if name in value:  # how many are in use follows from what runs
+                kept = {k: [n[0], *n[3:]] for k, n in value[name].items() if n[0] != -1}
+                value = {**value, name: kept} if kept else {k: v for k, v in value.items() if k != name}
+        return {k: _plain(v) for k, v in value.items() if k not in VOLATILE and not k.startswith(_DERIVED)}
     return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
@@ -249,3 +253,17 @@ def picture(farm: Farm, rest: Callable[[int], int] = at_rest) -> dict[str, Any]:
             found[f"hosts {key}"] = ({h: e[0] for h, e in block.error_hosts.items()}, tasks.error_hosts)
             found[f"environments {key}"] = block.task_environments
     return found
+
+
+def differences(path: str, one: Any, two: Any) -> list[str]:
+    """Return what differs between two pictures, one line each."""
+    if isinstance(one, dict) and isinstance(two, dict):
+        keys = sorted({*one, *two}, key=str)
+        return [
+            d for k in keys for d in differences(f"{path}.{k}", one.get(k, "absent"), two.get(k, "absent"))
+        ]
+    if isinstance(one, list) and isinstance(two, list) and len(one) == len(two):
+        return [
+            d for n, pair in enumerate(zip(one, two, strict=True)) for d in differences(f"{path}[{n}]", *pair)
+        ]
+    return [] if one == two else [f"{path}: {one!r} != {two!r}"]

@@ -36,6 +36,7 @@ def _set_params(action: Action, pool: Pool) -> None:
         fields = tuple(field for field in fields if field.name != "pattern")
         if pool.max_tasks_host < 0:
             pool.max_tasks_host = 1
+            action.farm.solver.touch_pool(pool)
     apply_fields(pool, action.params, fields, action.note)
     if action.log_info:
         action.farm.pool_params_changed(pool)

@@ -139,7 +139,9 @@ def _error_hosts(asked: Query, job: Job) -> Result:
                 lines.append(tasks.error_hosts_title(number))
                 lines += tasks.error_lines(asked, hosts, block.task_same_host_errors())
     if asked.binary:
-        return BinaryAnswer(MsgType.TString, write_text("\n".join((f'Job "{job.name}" error hosts:', *lines))))
+        return BinaryAnswer(
+            MsgType.TString, write_text("\n".join((f'Job "{job.name}" error hosts:', *lines)))
+        )
     return text_lines(asked, job, "error_hosts", lines)
 
 

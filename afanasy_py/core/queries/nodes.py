@@ -144,7 +144,9 @@ def _describe(asked: Query, render: Render) -> str:
         f"Registered: {time_text(render.time_register)}, last update: {time_text(render.time_update)}",
     ]
     lines += [f"Interface {netif.name}: {netif.mac.hex(':')}" for netif in render.netifs]
-    lines += [f"Runs {task.user_name}: {task.job_name}[{task.block_name}][{task.name}]" for task in render.tasks]
+    lines += [
+        f"Runs {task.user_name}: {task.job_name}[{task.block_name}][{task.name}]" for task in render.tasks
+    ]
     if render.is_online():
         lines += [
             f"Launched: {time_text(render.time_launch)}",

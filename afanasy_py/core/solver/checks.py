@@ -135,7 +135,9 @@ CHECKS: tuple[Check, ...] = (
     Check("need_os", "work", True, _text("need_os"), lambda d, r: contains(d, r.os)),
     Check("need_properties", "work", True, _text("need_properties"), lambda d, r: contains(d, r.properties)),
     Check("need_power", "work", True, _positive("need_power"), lambda d, r: r.power >= d),
-    Check("need_memory", "work", False, _positive("need_memory"), lambda d, r: r.host_resources.mem_free_mb >= d),
+    Check(
+        "need_memory", "work", False, _positive("need_memory"), lambda d, r: r.host_resources.mem_free_mb >= d
+    ),
     Check("need_hdd", "work", False, _positive("need_hdd"), lambda d, r: r.host_resources.hdd_free_gb >= d),
     Check("pools", "work", True, _pools, _pools_allow),
     Check("nimby", "job", False, _minds(FLAG_IGNORE_NIMBY), lambda _, r: not r.st & NIMBY_ALL),
@@ -144,7 +146,11 @@ CHECKS: tuple[Check, ...] = (
     Check("service", "block", True, _service, lambda d, r: can_run_service(r, d)),
     Check("tickets", "block", False, _tickets, lambda d, r: has_tickets(r, dict(d))),
     Check(
-        "need_memory", "block", False, _not_negative("need_memory"), lambda d, r: r.host_resources.mem_free_mb >= d
+        "need_memory",
+        "block",
+        False,
+        _not_negative("need_memory"),
+        lambda d, r: r.host_resources.mem_free_mb >= d,
     ),
     Check(
         "need_gpu_mem_mb",
@@ -161,7 +167,11 @@ CHECKS: tuple[Check, ...] = (
         lambda d, r: r.host_resources.cpu_mhz >= d,
     ),
     Check(
-        "need_cpu_cores", "block", False, _not_negative("need_cpu_cores"), lambda d, r: r.host_resources.cpu_num >= d
+        "need_cpu_cores",
+        "block",
+        False,
+        _not_negative("need_cpu_cores"),
+        lambda d, r: r.host_resources.cpu_num >= d,
     ),
     Check(
         "need_cpu_freq_cores",
@@ -170,7 +180,9 @@ CHECKS: tuple[Check, ...] = (
         _not_negative("need_cpu_freq_cores"),
         lambda d, r: r.host_resources.cpu_num * r.host_resources.cpu_mhz >= d,
     ),
-    Check("need_hdd", "block", False, _not_negative("need_hdd"), lambda d, r: r.host_resources.hdd_free_gb >= d),
+    Check(
+        "need_hdd", "block", False, _not_negative("need_hdd"), lambda d, r: r.host_resources.hdd_free_gb >= d
+    ),
     Check("hosts_mask", "block", True, _mask("hosts_mask"), _name_matches),
     Check("hosts_mask_exclude", "block", True, _mask("hosts_mask_exclude"), _name_does_not_match),
     Check("need_power", "block", True, _positive("need_power"), lambda d, r: r.power >= d),

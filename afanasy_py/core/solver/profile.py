@@ -66,7 +66,6 @@ class Profile:
             return self.users[render.user_name] > 0
         return True
 
-
     def takes_any(self, tickets: dict[str, int]) -> bool:
         """Return whether its blocks take any of these tickets."""
         return any(name in tickets for name in self.tickets)

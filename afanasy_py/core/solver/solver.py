@@ -16,7 +16,7 @@ from heapq import heappop, heappush, merge
 from typing import TYPE_CHECKING, Any
 
 from afanasy_py.core.branch import Branch
-from afanasy_py.core.job import Job
+from afanasy_py.core.job import FLAG_MAINTENANCE, Job
 from afanasy_py.core.node import SOLVE_CAPACITY, SOLVE_PRIORITY, drop_one
 from afanasy_py.core.render import NIMBY_OWN
 from afanasy_py.core.solver.checks import demands_of, masks_are_regex, pool_entry_matches
@@ -143,6 +143,9 @@ class Solver:
                 block.profile = profile
                 block.job.add_offer(profile)
                 self.touch_profile(profile)
+            elif block.tasks.error_hosts or block.job.flags & FLAG_MAINTENANCE:
+                # Another task may be on offer now, for hosts that the one before was not for.
+                self.touch_profile(block.profile)
         else:
             self.withdraw(block)
 
@@ -381,7 +384,9 @@ class Solver:
         hosts = self._hopes[profile]
         if hosts is None:
             return self._is_accepted(profile)
-        return any((render.ready_key is not None or self._waking) and profile.accepts(render) for render in hosts)
+        return any(
+            (render.ready_key is not None or self._waking) and profile.accepts(render) for render in hosts
+        )
 
     def _solve_branch(self, branch: Branch, start: Starter) -> bool:
         while (child := self._first_child(branch.shelf)) is not None:
