@@ -81,7 +81,7 @@ class Settings:
     )
     af_http_directory_index: str = setting("index.html", "File for a path that names a folder.", original="")
     af_http_hosts: tuple[str, ...] = setting(
-        (), "Host names that HTTP requests may be addressed to; empty: all.", own=True
+        (), "More host names of the server, and origins whose pages may use it, for HTTP.", own=True
     )
     af_server_http_wait_close: int = setting(
         1, "0: close after an HTTP answer; else wait for the client to close.", original=0
@@ -139,15 +139,18 @@ class Settings:
 
     # Statistics in PostgreSQL
     af_db_conninfo: str = setting(
-        "host=localhost dbname=afanasy user=afadmin password=AfPassword",
-        "Connection string of libpq.",
+        "",
+        "Connection string of libpq; empty: statistics are kept in a file of the store.",
+        original="host=localhost dbname=afanasy user=afadmin password=AfPassword",
         restart=True,
         secret=True,
     )
     af_db_stringquotes: str = setting("$$", "Quotes of texts in SQL.", unused=True)
-    af_db_stringnamelen: int = setting(512, "Bytes of a name in the database; longer ones are cut.", least=1)
+    af_db_stringnamelen: int = setting(
+        512, "Characters of a name in the database; longer ones are cut.", least=1
+    )
     af_db_stringexprlen: int = setting(
-        4096, "Bytes of a command, resources or info in the database; longer ones are cut.", least=1
+        4096, "Characters of a command, resources or info in the database; longer ones are cut.", least=1
     )
 
     # Names, times, access

@@ -107,6 +107,8 @@ class Farm:
         self.solver = Solver(self)
         self.sysjob = SystemJob()
         self.tokens = Tokens()
+        #: {message type: (bytes, messages, greatest size)} read since the start.
+        self.traffic: dict[int, tuple[int, int, int]] = {}
         #: True in demo mode: no new jobs, no changes of commands.
         self.demo = False
         #: False when nobody keeps statistics, so that rows need not be made.

@@ -10,7 +10,7 @@ from afanasy_py.core import hosts, replies
 from afanasy_py.core.render import Render
 from afanasy_py.core.requests import Caller, Result
 from afanasy_py.msg.answers import BinaryAnswer
-from afanasy_py.msg.records.general import General
+from afanasy_py.msg.records.general import General, JobsWeight, Stat
 from afanasy_py.msg.records.render import Render as RenderRecord
 from afanasy_py.msg.records.render_update import RenderUpdate
 from afanasy_py.msg.types import MsgType
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Handler = Callable[["Farm", int, bytes, Caller], Result]
 
 HANDLERS: dict[int, Handler] = {}
+
+_INT_MOST = 2**31 - 1
 
 
 def handles(*types: MsgType) -> Callable[[Handler], Handler]:
@@ -41,6 +43,9 @@ def handle_message(farm: Farm, msg_type: int, value: int, body: bytes, caller: C
     Raises:
         ProtocolError: The data is not what the type needs.
     """
+    if 0 <= msg_type < MsgType.TLAST:
+        size, count, greatest = farm.traffic.get(msg_type, (0, 0, 0))
+        farm.traffic[msg_type] = (size + len(body) + 12, count + 1, max(greatest, len(body) + 12))
     handler = HANDLERS.get(msg_type)
     if handler is None:
         return _unknown(farm, msg_type, value, body, caller)
@@ -131,6 +136,39 @@ def _string(farm: Farm, _value: int, body: bytes, caller: Caller) -> Result:
     if text:
         farm.line(f"{caller.address}: {text}")
     return replies.info("Log appended.", "log")
+
+
+@handles(MsgType.TJobsWeightRequest)
+def _jobs_weight(farm: Farm, _value: int, _body: bytes, _caller: Caller) -> Result:
+    """Answer with the memory that jobs take, roughly: what their tasks and logs hold."""
+    jobs = list(farm.jobs)
+    logs = [
+        sum(len(lines) * 64 for block in job.blocks for lines in block.tasks.logs.values()) for job in jobs
+    ]
+    progress = [
+        sum(block.tasks.num * (48 if block.tasks.has_run() else 7) for block in job.blocks) for job in jobs
+    ]
+    black = [sum(len(block.error_hosts) * 128 for block in job.blocks) for job in jobs]
+    weights = JobsWeight(
+        names=[job.name for job in jobs],
+        ids=[job.id for job in jobs],
+        log=logs,
+        black=black,
+        progress=progress,
+        weight=[2048 + sum(parts) for parts in zip(logs, progress, black, strict=True)],
+    )
+    return BinaryAnswer(MsgType.TJobsWeight, weights.encode(MsgType.TJobsWeight))
+
+
+@handles(MsgType.TStatRequest)
+def _statistics(farm: Farm, _value: int, _body: bytes, _caller: Caller) -> Result:
+    """Answer with the traffic by message type since the start, in the widest window."""
+    stat = Stat()
+    for msg_type, (size, count, greatest) in farm.traffic.items():
+        for window in stat.windows:
+            window[msg_type] = (min(size, _INT_MOST), min(count, _INT_MOST))
+        stat.sizes[msg_type] = greatest
+    return BinaryAnswer(MsgType.TStatData, stat.encode(MsgType.TStatData))
 
 
 @handles(MsgType.TRendersResourcesRequestIds)
