@@ -19,17 +19,27 @@ FILE_MODE = 0o644
 class Disk:
     """The real thing."""
 
+    def __init__(self) -> None:
+        self._file_mode = FILE_MODE
+        self._sets_modes = True
+
+    def own_umask(self) -> None:
+        """Switch off the umask of this process, so that new folders need no second call for their mode."""
+        self._file_mode = FILE_MODE & ~os.umask(0)
+        self._sets_modes = False
+
     def make_folder(self, path: Path | str) -> None:
         """Make a folder and those above it, open to everybody."""
         try:
-            os.mkdir(path)  # noqa: PTH102 - the fast form, this is called for each task
+            os.mkdir(path, FOLDER_MODE)  # noqa: PTH102 - the fast form, this is called for each task
         except FileExistsError:
             return
         except FileNotFoundError:
             self.make_folder(os.path.dirname(path))  # noqa: PTH120
             self.make_folder(path)
             return
-        os.chmod(path, FOLDER_MODE)  # noqa: PTH101
+        if self._sets_modes:
+            os.chmod(path, FOLDER_MODE)  # noqa: PTH101
 
     def read(self, path: Path) -> bytes:
         """Return the content of a file."""
@@ -39,7 +49,7 @@ class Disk:
     def create(self, path: str, data: bytes) -> None:
         """Write a file that nobody reads while it is being written, in place unless there is one."""
         try:
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, self._file_mode)
         except FileExistsError:
             self.replace(path, data)
             return
@@ -59,7 +69,7 @@ class Disk:
 
     def _write(self, path: Path | str, data: bytes, *, sync: bool) -> None:
         temporary = f"{path}.tmp"
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, self._file_mode)
         try:
             self.write(fd, data)
             if sync:
@@ -71,7 +81,7 @@ class Disk:
     def open_new(self, path: Path) -> int:
         """Return the descriptor of a new file; a write to it returns when it is on the disk."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_DSYNC | os.O_CLOEXEC
-        return os.open(path, flags, FILE_MODE)
+        return os.open(path, flags, self._file_mode)
 
     def write(self, fd: int, data: bytes) -> None:
         """Write all of the data."""
@@ -140,7 +150,7 @@ class Disk:
 
     def lock(self, path: Path) -> int | None:
         """Return the descriptor of a lock file that nobody else holds, or None."""
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, self._file_mode)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -323,12 +323,13 @@ def run(root: Path, disk: Disk) -> int:
 
 def main() -> int:
     """Run as a program: the argument is the root of the store."""
-    os.umask(0o022)
+    disk = Disk()
+    disk.own_umask()
     try:
         os.nice(NICE)
     except OSError:
         pass  # it may not, and works all the same
-    return run(Path(sys.argv[1]), Disk())
+    return run(Path(sys.argv[1]), disk)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ class FaultyDisk(Disk):
     """A disk that can be full or broken."""
 
     def __init__(self) -> None:
+        super().__init__()
         #: Error number of all writes from now on; 0: all is well.
         self.error = 0
         #: Bytes that still fit; None: no limit. A write that does not fit is begun.
