@@ -340,7 +340,7 @@ def test_the_files_that_cgru_ships_give_our_defaults(shared_dir: Path, tmp_path:
         for key in ROWS
         if getattr(config.settings, key) != getattr(Settings(), key) and not ROWS[key].unused
     }
-    assert differing == set()
+    assert differing == {"af_db_conninfo"}
     assert len(config.texts) == 2
     assert len(json.loads(config_answer(config))["cgru_config"]) == 3
     assert texts(config) == [f'Config file does not exist: "{tree}/config.json"']

@@ -89,6 +89,7 @@ class SystemJobKeeper(SystemJob):
             block.job_id = SYSJOB_ID
             block.flags = 0
         farm.add_job(job, user, branch)
+        job.is_new = False
         farm.log(job, "Initialized.")
         for node in (user, branch):
             farm.log(node, f"Adding a job: {job.name}")
