@@ -46,6 +46,8 @@ def check_store(root: Path, settings: Settings, now: float, say: Callable[[str],
         return 1
     problems = list(source.problems)
     say(f"Read from: {_origin(disk, root, source.origin)}")
+    # The farm takes the arrays of the image over, so the files are compared first.
+    differing = list(_differing(disk, root, source.image)) if source.origin == "journal" else []
     farm = Farm(settings, now)
     farm.sysjob = SystemJobKeeper(farm)
     try:
@@ -64,11 +66,10 @@ def check_store(root: Path, settings: Settings, now: float, say: Callable[[str],
     )
     if source.origin == "journal":
         _report_mirror(disk, root, say)
-        differing = list(_differing(disk, root, source.image))
-        if differing:
-            say(f"Files that are not as the journal has them, {len(differing)}:")
-            for path in differing[:_SHOWN]:
-                say(f"  {path}")
+    if differing:
+        say(f"Files that are not as the journal has them, {len(differing)}:")
+        for path in differing[:_SHOWN]:
+            say(f"  {path}")
     for problem in problems:
         say(f"PROBLEM: {problem}")
     say("The store is sound." if not problems else f"{len(problems)} problems.")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import select
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from afanasy_py.errors import StoreError
@@ -38,15 +39,52 @@ PAUSE_SECONDS = 1.0
 PAUSE_MOST_SECONDS = 10.0
 #: So many files are written for each second of the pause.
 FILES_A_SECOND = 500
+#: After so many files it is seen whether the server is still there.
+PULSE_FILES = 64
 #: Pause after an error of the disk, seconds.
 ERROR_PAUSE_SECONDS = 5.0
 NICE = 19
 
 
+class ServerGoneError(Exception):
+    """The server has ended without a word; whoever comes next must not be kept waiting."""
+
+
+class Server:
+    """What the server says on the standard input."""
+
+    def __init__(self, fd: int = 0) -> None:
+        self._fd = fd
+        #: True once it said that everything is to be finished.
+        self.stops = False
+
+    def listen(self, seconds: float = 0.0) -> None:
+        """Wait for a word, not longer than told.
+
+        Raises:
+            ServerGoneError: The server is gone.
+        """
+        if self.stops:
+            return
+        ready, _, _ = select.select([self._fd], [], [], seconds)
+        if ready:
+            if not os.read(self._fd, 100):
+                raise ServerGoneError
+            self.stops = True
+
+
 class MirrorWriter:
     """Brings the files of the layout up to date."""
 
-    def __init__(self, disk: Disk, root: Path) -> None:
+    def __init__(self, disk: Disk, root: Path, pulse: Callable[[], None] = lambda: None) -> None:
+        """Read the snapshot.
+
+        Args:
+            disk: Does the reading and writing.
+            root: Root of the store.
+            pulse: Called again and again while much is written; what it raises ends the writing.
+        """
+        self._pulse = pulse
         self._disk = disk
         self._root = root
         self._folder = root / FOLDER
@@ -161,9 +199,11 @@ class MirrorWriter:
         dirty = self._dirty
         self.written = len(dirty) + len(self._contents)
         # Nodes make the folders that the others go into.
-        for key in sorted(dirty, key=_order):
+        for count, key in enumerate(sorted(dirty, key=_order)):
             self._write_one(key)
             del dirty[key]
+            if count % PULSE_FILES == 0:
+                self._pulse()
         while self._contents:
             serial, record = self._contents[0]
             job = self.image.nodes["jobs"].get(record.job_id)
@@ -279,46 +319,40 @@ def _say(text: str) -> None:
     sys.stderr.flush()
 
 
-def _wait_for_word(seconds: float) -> str | None:
-    """Return what the server says; empty: it is gone; None: nothing within the time."""
-    ready, _, _ = select.select([0], [], [], seconds)
-    return os.read(0, 100).decode("ascii", "replace") if ready else None
-
-
-def run(root: Path, disk: Disk) -> int:
+def run(root: Path, disk: Disk, server: Server) -> int:
     """Follow the journal until the server stops; return the exit code."""
-    lock = None
-    while lock is None:
-        lock = disk.lock(root / FOLDER / "mirror.lock")
-        if lock is None and _wait_for_word(0.2) == "":
-            return 1
     try:
-        writer = MirrorWriter(disk, root)
+        while disk.lock(root / FOLDER / "mirror.lock") is None:
+            server.listen(0.2)
+        return _follow(MirrorWriter(disk, root, server.listen), server)
+    except ServerGoneError:
+        return 1
     except (OSError, StoreError) as error:
         _say(f"{error}; the files are not kept up to date until the server is started again.")
         return 2
+
+
+def _follow(writer: MirrorWriter, server: Server) -> int:
     told = ""
     pause = PAUSE_SECONDS
     while True:
-        word = _wait_for_word(pause)
+        server.listen(pause)
         try:
-            if word == "":
-                return 1
-            if word is not None:
+            if server.stops:
                 writer.finish()
                 return 0
             writer.step()
-            wanted = max(PAUSE_SECONDS, writer.written / FILES_A_SECOND)
-            pause = 0.0 if writer.is_behind else min(wanted, PAUSE_MOST_SECONDS)
         except (OSError, StoreError, ValueError) as error:
             if str(error) != told:
                 told = str(error)
                 _say(f"{error}; it is tried again.")
-            if word is not None:
+            if server.stops:
                 return 1
             pause = ERROR_PAUSE_SECONDS
         else:
             told = ""
+            wanted = max(PAUSE_SECONDS, writer.written / FILES_A_SECOND)
+            pause = 0.0 if writer.is_behind else min(wanted, PAUSE_MOST_SECONDS)
 
 
 def main() -> int:
@@ -329,7 +363,7 @@ def main() -> int:
         os.nice(NICE)
     except OSError:
         pass  # it may not, and works all the same
-    return run(Path(sys.argv[1]), disk)
+    return run(Path(sys.argv[1]), disk, Server())
 
 
 if __name__ == "__main__":
