@@ -69,7 +69,7 @@ def _render_update(farm: Farm, _value: int, body: bytes, _caller: Caller) -> Res
     if not isinstance(render, Render):
         return BinaryAnswer(MsgType.TRenderEvents, render.encode(MsgType.TRenderEvents))
     farm.settle()
-    events = render.take_events()
+    events = render.take_answer()
     if events is None:
         return BinaryAnswer(MsgType.TRenderId, value=render.id)
     return BinaryAnswer(MsgType.TRenderEvents, events.encode(MsgType.TRenderEvents))

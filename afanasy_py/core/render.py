@@ -13,6 +13,7 @@ from afanasy_py.msg.records.render_events import RenderEvents
 if TYPE_CHECKING:
     from afanasy_py.core.pool import Pool
     from afanasy_py.core.run import Run
+    from afanasy_py.msg.records.taskexec import TaskExec
 
 ONLINE = 1 << 0
 NIMBY_OWN = 1 << 1
@@ -175,3 +176,23 @@ class Render(Logged, RenderRecord):
         """Return what has collected and begin anew."""
         pending, self.pending = self.pending, None
         return pending
+
+    def take_answer(self) -> RenderEvents | None:
+        """Return what the answer to a heartbeat brings; a task that it closes starts with the next one.
+
+        afrender starts the tasks of an answer before it closes others, and refuses one that it still has:
+        the run would never end.
+        """
+        events = self.take_events()
+        if events is None or not events.closes or not events.tasks:
+            return events
+        closed = {(at.job_id, at.block_num, at.task_num, at.number) for at in events.closes}
+        now: list[TaskExec] = []
+        later: list[TaskExec] = []
+        for task in events.tasks:
+            place = (task.job_id, task.block_num, task.task_num, task.number)
+            (later if place in closed else now).append(task)
+        if later:
+            events.tasks = now
+            self.events().tasks.extend(later)
+        return events
