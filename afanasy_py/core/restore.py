@@ -547,9 +547,10 @@ def restore_all(
         adopt: Takes the system job in.
     """
     restore_pools(farm, kinds["pools"])
+    restore_branches(farm, kinds["branches"])
+    farm.make_roots()
     restore_renders(farm, kinds["renders"])
     restore_users(farm, kinds["users"])
-    restore_branches(farm, kinds["branches"])
     for stored in jobs:
         if stored.document.get("id") == SYSJOB_ID:
             adopt(stored)

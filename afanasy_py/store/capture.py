@@ -14,11 +14,11 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from afanasy_py.core.block import Block
+from afanasy_py.core.branch import clean_name
 from afanasy_py.core.job import Job
 from afanasy_py.core.task_states import OFF, RUN
 from afanasy_py.msg.json_text import dump_json
 from afanasy_py.store import records
-from afanasy_py.store.layout import node_folder
 from afanasy_py.store.records import (
     BLOCK_TIMES,
     KINDS,
@@ -399,6 +399,11 @@ class Capture:
         self.erring[block.job.id, block.block_num] = None
         document = {"": block.error_hosts, **{str(n): of_tasks.get(n, {}) for n in numbers}}
         out.append(records.encode_errors(block.job.id, block.block_num, json.dumps(document).encode()))
+
+
+def node_folder(kind: str, node_id: int, name: str) -> str:
+    """Return the folder of a new node, relative to the root."""
+    return f"{kind}/{node_id // 1000}/{node_id}.{clean_name(name)}"
 
 
 def _encode_state(job: Job, out: list[bytes]) -> None:

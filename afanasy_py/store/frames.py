@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 MARK = b"AFJ1"
 _HEAD = struct.Struct("<4sQII")
+_COUNTS = struct.Struct("<QI")
 HEAD_SIZE = _HEAD.size
 
 
@@ -44,7 +45,8 @@ def encode_frame(number: int, payload: bytes) -> bytes:
 
 
 def _checksum(number: int, payload: bytes) -> int:
-    return zlib.crc32(payload, number & 0xFFFFFFFF)
+    # The size counts too: what is left of a frame that was written over zeros must not pass for an empty one.
+    return zlib.crc32(payload, zlib.crc32(_COUNTS.pack(number, len(payload))))
 
 
 def _read_one(data: bytes, at: int) -> Frame | None:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from afanasy_py.core.branch import clean_name
 from afanasy_py.msg.json_text import dump_json
 from afanasy_py.msg.types import state_text
 from afanasy_py.store.image import BlockImage, NodeImage
@@ -16,11 +15,6 @@ from afanasy_py.store.image import BlockImage, NodeImage
 JOURNAL_KEY = "journal"
 
 Json = dict[str, Any]
-
-
-def node_folder(kind: str, node_id: int, name: str) -> str:
-    """Return the folder of a new node, relative to the root."""
-    return f"{kind}/{node_id // 1000}/{node_id}.{clean_name(name)}"
 
 
 def task_folder(block_num: int, task_num: int) -> str:

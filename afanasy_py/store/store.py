@@ -20,7 +20,7 @@ from gevent.threadpool import ThreadPool
 
 from afanasy_py.errors import StoreError
 from afanasy_py.store import journal, layout
-from afanasy_py.store.capture import Batch, Capture
+from afanasy_py.store.capture import Batch, Capture, node_folder
 from afanasy_py.store.disk import Disk
 from afanasy_py.store.journal import FOLDER, Position, Writer
 from afanasy_py.store.load import begin_journal, commands_of, fill_farm, read_source
@@ -358,7 +358,7 @@ class Store:
         folder = self._capture.folders.get(("jobs", job_id))
         if folder is None:
             job = self._farm.jobs.by_id.get(job_id)
-            folder = layout.node_folder("jobs", job_id, job.name if job is not None else "")
+            folder = node_folder("jobs", job_id, job.name if job is not None else "")
         return self.root / folder
 
     def read_output(self, job_id: int, block_num: int, task_num: int, start: int) -> bytes | str:

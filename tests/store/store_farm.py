@@ -83,20 +83,21 @@ class InlineMirror(MirrorProcess):
 class StoredFarm:
     """A server without its network: a farm, its store, and a clock in the hand of the test."""
 
-    def __init__(self, root: Path, disk: Disk | None = None, **settings: Any) -> None:
+    def __init__(self, root: Path, disk: Disk | None = None, now: float = NOW, **settings: Any) -> None:
         self.root = root
+        self.now = now
         self.settings = Settings(af_store_folder=str(root), **settings)
-        self.farm = Farm(self.settings, NOW)
-        self.farm.now = NOW
+        self.farm = Farm(self.settings, now)
+        self.farm.now = now
         self.farm.sysjob = keeper = SystemJobKeeper(self.farm)
         self.disk = disk or Disk()
         self.store = Store(root, self.settings, FakeClock(), self.disk, InlineMirror(self.disk, root))  # type: ignore[arg-type]
         self.store.lock()
-        self.store.load(self.farm, NOW)
+        self.store.load(self.farm, now)
         self.farm.make_roots()
         if SYSJOB_ID not in self.farm.jobs.by_id:
             keeper.make()
-        self.farm.begin(NOW)
+        self.farm.begin(now)
         self.farm.settle()
         self.keep()
 
@@ -123,7 +124,7 @@ class StoredFarm:
         else:
             self.kill()
             self._unlock()
-        made = StoredFarm(self.root, self.disk, **_own_settings(self.settings))
+        made = StoredFarm(self.root, self.disk, self.now, **_own_settings(self.settings))
         made.farm.validate()
         return made
 
@@ -136,7 +137,7 @@ class StoredFarm:
 
     def ask(self, request: dict[str, Any]) -> Any:
         """Answer a JSON request and store what it changed."""
-        self.farm.begin(NOW)
+        self.farm.begin(self.now)
         answer = handle_json(self.farm, request, Caller("127.0.0.1"))
         self.farm.settle()
         self.keep()
