@@ -26,7 +26,7 @@ from afanasy_py.core.dispatch import handle
 from afanasy_py.core.farm import Farm
 from afanasy_py.core.job import SYSJOB_ID
 from afanasy_py.core.requests import AskServer, Caller, ReadFiles, ReadOutput, RunFirst, SlowAnswer
-from afanasy_py.errors import ConfigError
+from afanasy_py.errors import ConfigError, StoreError
 from afanasy_py.msg.answers import Answer
 from afanasy_py.msg.framing import Form, Request
 from afanasy_py.net.files import Files
@@ -56,6 +56,7 @@ class App:
         )
         self.farm.demo = config.arguments.demo
         self.store = Store(Path(settings.af_store_folder), settings, self.clock)
+        self.store.on_trouble = self._announce
         self.stats = Statistics(
             settings,
             Path(settings.af_store_folder),
@@ -149,9 +150,7 @@ class App:
         result: Any = handle(
             self.farm, request.msg_type, request.value, request.body, caller, self.clock.now()
         )
-        ticket = self.carry_out()
-        if ticket is not None:
-            self.store.wait(ticket)
+        self._keep(self.carry_out())
         if isinstance(result, ReadOutput):
             return self._read_output(result)
         if isinstance(result, ReadFiles):
@@ -165,6 +164,17 @@ class App:
         if isinstance(result, RunFirst):
             return self._run_first(result)
         return result
+
+    def _keep(self, ticket: Any) -> None:
+        """Wait until what an answer promises is safe; with a failing disk the farm goes on in memory.
+
+        The store says in its log and to all monitors that it cannot write, and writes later what is missing.
+        """
+        if ticket is not None:
+            try:
+                self.store.wait(ticket)
+            except StoreError as error:
+                log.debug("answered though the store cannot be written: %s", error)
 
     def carry_out(self) -> Any:
         """Carry out what the farm wants; return what to wait for before answering, or None."""
@@ -272,9 +282,7 @@ class App:
         farm.begin(self.clock.now())
         answer = registration.finish_commands(farm, job, lines)
         farm.settle()
-        ticket = self.carry_out()
-        if ticket is not None:
-            self.store.wait(ticket)
+        self._keep(self.carry_out())
         return answer
 
     def _run_command(self, command: str, directory: str) -> str:

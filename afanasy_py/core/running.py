@@ -555,6 +555,9 @@ def reconnect(farm: Farm, render: Render, description: TaskExec) -> None:
     if block.tasks.st[number] & WRC and number not in block.runs:
         farm.log_task(block, number, "Reconnecting previously run...")
         description.time_start = int(farm.now)
+        # What a run is counted under is the block's of now, whatever the host remembers.
+        description.service, description.capacity = block.service, block.capacity
+        description.capacity_coeff = max(description.capacity_coeff, 0)
         begin_run(farm, block, number, render, description)
         render.events().tasks.append(description)
         return
