@@ -57,6 +57,7 @@ class App:
         self.farm.demo = config.arguments.demo
         self.store = Store(Path(settings.af_store_folder), settings, self.clock)
         self.store.on_trouble = self._announce
+        self.farm.why_no_jobs = self.store.refusal
         self.stats = Statistics(
             settings,
             Path(settings.af_store_folder),

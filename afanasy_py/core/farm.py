@@ -107,6 +107,8 @@ class Farm:
         self.solver = Solver(self)
         self.sysjob = SystemJob()
         self.tokens = Tokens()
+        #: Says why new jobs cannot be promised to be kept, empty when they can; the shell sets it.
+        self.why_no_jobs: Callable[[], str] = str
         #: {message type: (bytes, messages, greatest size)} read since the start.
         self.traffic: dict[int, tuple[int, int, int]] = {}
         #: True in demo mode: no new jobs, no changes of commands.

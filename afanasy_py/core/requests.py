@@ -140,6 +140,8 @@ def _job(farm: Farm, params: Any, _caller: Caller) -> Result:
         made = farm.tokens.find(token, farm.now)
         if made is not None:
             return replies.reply({"id": made.id, "serial": made.serial})
+        if refusal := farm.why_no_jobs():
+            raise RequestError(refusal)
         job = registration.read_job(farm, params)
         registration.check_commands(farm, job)
         registration.register(farm, job)
