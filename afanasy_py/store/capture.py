@@ -254,6 +254,30 @@ class Capture:
                 self._prints.pop(node_id, None)
         self.batch = batch.put_before(self.batch)
 
+    def take_all(self, farm: Farm) -> None:
+        """Put everything that the farm has into the batch, as if nothing were stored."""
+        batch = self.batch
+        self._prints.clear()
+        self._lines.clear()
+        self._commands = b"[]"
+        batch.serial = True
+        batch.removed.clear()
+        for kind in KINDS:
+            batch.nodes.update(dict.fromkeys((kind, node.id) for node in getattr(farm, kind)))
+        for job in farm.jobs:
+            for block in job.blocks:
+                place = (job.id, block.block_num)
+                if not block.is_numeric():
+                    batch.block_tasks[place] = None
+                new = block.new_task_state()
+                states = block.tasks.st
+                touched = block.tasks.has_run()
+                batch.tasks.update(
+                    dict.fromkeys(
+                        (*place, number) for number, st in enumerate(states) if touched or st != new
+                    )
+                )
+
     def look_at_commands(self, farm: Farm) -> bool:
         """Put the waiting commands of the system job into the batch, if others wait than were stored."""
         keeper: Any = farm.sysjob
@@ -283,9 +307,8 @@ class Capture:
                 self._encode_job(node, out, whole=node_id in with_tasks)
             else:
                 folder = self._folder(kind, node)
-                extras = dump_json({"flags": node.flags}) if node.flags > 2 else b""
                 document = dump_json(node.to_json("store"))
-                out.append(records.encode_node(records.Node(kind, node_id, 0, folder, [], document, extras)))
+                out.append(records.encode_node(records.Node(kind, node_id, 0, folder, [], document, b"")))
             self._encode_log(kind, node, out, batch.lines)
 
     def _folder(self, kind: str, node: Any) -> str:

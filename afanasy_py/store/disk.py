@@ -113,6 +113,15 @@ class Disk:
         """Cut a file."""
         os.ftruncate(fd, size)
 
+    def is_same(self, fd: int | None, path: Path) -> bool:
+        """Return whether an open file is the one of that path; without a file, whether its folder is there."""
+        try:
+            if fd is None:
+                return path.parent.is_dir()
+            return os.path.samestat(os.fstat(fd), path.stat())
+        except OSError:
+            return False
+
     def close(self, fd: int) -> None:
         """Close a descriptor."""
         os.close(fd)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from errno import ENOENT
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -334,6 +335,8 @@ class Writer:
         self._room = 0
         #: Bytes written since the start.
         self.written = 0
+        #: True once the folder went away under it; then it writes no more.
+        self.is_lost = False
 
     @property
     def position(self) -> Position:
@@ -347,6 +350,8 @@ class Writer:
             OSError: It is not, and must be written again.
         """
         try:
+            if self.is_lost:
+                raise FileNotFoundError(ENOENT, "the folder of the store is gone")
             fd = self._fd
             if fd is None or self._end >= SEGMENT_MOST:
                 fd = self._begin_segment()
@@ -360,6 +365,19 @@ class Writer:
         self._next_frame += 1
         self.written += len(frame)
         return Position(self._next_segment - 1, begin)
+
+    def look(self) -> bool:
+        """Return whether the journal is where it was; if not, nothing is written to it any more.
+
+        A file whose folder was removed takes writes, and nobody will ever find them.
+        """
+        if not self.is_lost:
+            self.is_lost = not self._disk.is_same(
+                self._fd, segment_path(self._folder, self._next_segment - 1)
+            )
+            if self.is_lost:
+                self._give_up()
+        return not self.is_lost
 
     def _write(self, fd: int, frame: bytes) -> None:
         end = self._end + len(frame)

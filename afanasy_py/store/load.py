@@ -142,6 +142,24 @@ def begin_journal(disk: Disk, root: Path, source: Source) -> None:
     journal.write_mirror(disk, folder, Mirror(Position(0, 0), clean=False, boot=boot))
 
 
+def begin_again(disk: Disk, root: Path, created: int, serial: int) -> str:
+    """Begin a new journal in a folder from which the old one went away; return its id.
+
+    Raises:
+        OSError: It cannot be written.
+        StoreError: What lies there cannot be put aside.
+    """
+    folder = root / FOLDER
+    disk.make_folder(folder)
+    if journal.has_journal(disk, folder):
+        _put_journal_aside(disk, root, [])
+    image = Image()
+    image.time_created, image.jobs_serial = created, serial
+    name = secrets.token_hex(8)
+    journal.write_snapshot(disk, folder, name, image, 0, 0)
+    return name
+
+
 # -- into the farm
 
 

@@ -66,6 +66,14 @@ class MirrorProcess:
         except OSError as error:
             log.warning("store: the mirror cannot be started: %s", error)
 
+    def restart(self) -> None:
+        """Start another one, on a journal that begins anew."""
+        process, self._process = self._process, None
+        if process is not None and process.stdin is not None:
+            process.stdin.close()
+        self.position = Position(0, 0)
+        self.start()
+
     def runs(self) -> bool:
         """Return whether it runs."""
         return self._process is not None and self._process.poll() is None

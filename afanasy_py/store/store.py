@@ -12,7 +12,7 @@ import os
 import time
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import gevent
 from gevent.event import AsyncResult, Event
@@ -23,7 +23,7 @@ from afanasy_py.store import journal, layout
 from afanasy_py.store.capture import Batch, Capture, node_folder
 from afanasy_py.store.disk import Disk
 from afanasy_py.store.journal import FOLDER, Position, Writer
-from afanasy_py.store.load import begin_journal, commands_of, fill_farm, read_source
+from afanasy_py.store.load import begin_again, begin_journal, commands_of, fill_farm, read_source
 from afanasy_py.store.mirror_process import MirrorProcess
 from afanasy_py.store.outputs import Outputs
 from afanasy_py.store.records import KINDS
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from afanasy_py.settings import Settings
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: What nobody waits for is written at the latest so long after it happened, seconds.
 LAZY_SECONDS = 0.2
@@ -179,7 +181,7 @@ class Store:
     def commit(self, farm: Farm) -> int | None:
         """Take what the farm wants stored; return what to wait for before answering, or None."""
         self._farm = farm
-        if self._capture.take(farm):
+        if self._capture.take(farm) and self._settings.af_store_durable:
             return self._ticket
         self._want_later()
         return None
@@ -207,12 +209,48 @@ class Store:
         """Let those go who wait for a disk that does not answer."""
         if self._writing is None or now < self._writing_since + WAIT_SECONDS:
             return
-        error = StoreError(f"{self.root}: the disk does not answer.")
-        self._note_trouble(str(error))
-        for result in (self._writing[1], self._result):
+        self._fail_waiting(f"{self.root}: the disk does not answer.")
+
+    def _fail_waiting(self, text: str) -> None:
+        self._note_trouble(text)
+        for result in (self._writing[1] if self._writing is not None else None, self._result):
             if result is not None and not result.ready():
-                result.set_exception(error)
+                result.set_exception(StoreError(text))
         self._result = None
+
+    def _check_folder(self) -> None:
+        """See that the journal is where it was; in a folder without it everything is written again."""
+        if _in_thread(self._threads, self._look_at_folder):
+            return
+        self._note_trouble(
+            f"{self.root}: the folder of the store is gone. Make it again: all is written anew."
+        )
+        if not self.root.is_dir():
+            return
+        try:
+            _in_thread(self._threads, self._begin_again)
+        except (OSError, StoreError) as error:
+            self._note_trouble(f"{self.root}: {error}")
+            return
+        self._capture.take_all(self._farm)
+        self._mirror.restart()
+        self._wanted.set()
+
+    def _look_at_folder(self) -> bool:
+        return self._writer is None or self._writer.look()
+
+    def _begin_again(self) -> None:
+        for name in (*KINDS, FOLDER):
+            self._disk.make_folder(self.root / name)
+        old, self._lock = self._lock, self._disk.lock(self._folder / "lock")
+        if old is not None:
+            self._disk.close(old)
+        if self._lock is None:
+            raise StoreError("another server is running on this store.")
+        name = begin_again(self._disk, self.root, self._time_created, self._farm.jobs_serial)
+        self._writer = Writer(self._disk, self._folder, name, 0, 0, 0)
+        self._journal_id = name
+        self._write_server_file(self._clock.now())
 
     def _want_later(self) -> None:
         if self._lazy is None and not self._wanted.is_set():
@@ -230,7 +268,14 @@ class Store:
             if self._lazy is not None:
                 self._lazy.stop()
                 self._lazy = None
-            if not self._write_batch() and not self._closing:
+            try:
+                written = self._write_batch()
+            except Exception:
+                # Whoever waits must not wait for ever: the third place that catches a bug.
+                log.exception("The store's writer caught a bug")
+                self._fail_waiting("a bug in the store, see the server's log")
+                written = False
+            if not written and not self._closing:
                 gevent.sleep(RETRY_SECONDS)
                 self._wanted.set()
 
@@ -240,21 +285,21 @@ class Store:
         ticket, result = self._ticket, self._result or AsyncResult()
         self._ticket += 1
         self._result = None
+        self._writing, self._writing_since = (ticket, result), self._clock.now()
         batch, payload = capture.encode(self._farm)
         if payload:
-            self._writing, self._writing_since = (ticket, result), self._clock.now()
             self._outputs.hold(batch.outputs)
             try:
                 # GEVENT: may switch here; the farm goes on, and what changes is in the next batch.
-                position = self._threads.apply(self._append, (payload,))
+                position = _in_thread(self._threads, self._append, payload)
             except OSError as error:
                 self._writing = None
                 self._put_back(batch, f"{self._folder}: {error.strerror or error}")
                 if not result.ready():
                     result.set_exception(StoreError(self._error))
                 return False
-            self._writing = None
             self._note_written(batch, position)
+        self._writing = None
         self._written = ticket
         if not result.ready():
             result.set(None)
@@ -324,13 +369,16 @@ class Store:
             gevent.sleep(KEEP_SECONDS)
             now = self._clock.now()
             self._check_disk(now)
+            self._check_folder()
             if self._capture.look_at_commands(self._farm):
                 self._wanted.set()
             self._mirror.look(now)
             self._outputs.forget_before(self._mirror.position)
+            if self._error:
+                continue
             if self._server_serial != self._farm.jobs_serial or now > self._server_at + SERVER_SECONDS:
                 try:
-                    gevent.get_hub().threadpool.apply(self._write_server_file, (now,))
+                    _in_thread(gevent.get_hub().threadpool, self._write_server_file, now)
                 except OSError as error:
                     log.warning("store: server.json cannot be written: %s", error)
 
@@ -381,9 +429,9 @@ class Store:
             paths = [Path(job.thumb_path)] if job is not None and job.thumb_path else []
             if paths and not layout.is_below(paths[0], self.root / "jobs"):
                 paths = []
-            return _in_thread(_read_files, paths, contents)
+            return _in_thread(gevent.get_hub().threadpool, _read_files, paths, contents)
         folder = self._job_folder(job_id) / layout.task_folder(block_num, task_num) / "files"
-        return _in_thread(_read_folder, folder, contents)
+        return _in_thread(gevent.get_hub().threadpool, _read_folder, folder, contents)
 
     # -- stop and state
 
@@ -410,7 +458,7 @@ class Store:
         self._capture.add_logs(self._farm)
         if not self._write_batch():
             log.error("store: the last changes are not on the disk: %s", self._error)
-        self._threads.apply(self._writer.close)
+        _in_thread(self._threads, self._writer.close)
         self._mirror.stop()
         try:
             self._write_server_file(self._clock.now())
@@ -445,9 +493,23 @@ class Store:
         }
 
 
-def _in_thread(read: Callable[..., list[tuple[str, bytes]]], *args: Any) -> list[tuple[str, bytes]]:
-    found: list[tuple[str, bytes]] = gevent.get_hub().threadpool.apply(read, args)
-    return found
+def _in_thread(threads: ThreadPool, work: Callable[..., T], *args: Any) -> T:
+    """Return what a call returns, or raise what it raises, while other greenlets run.
+
+    An error of the disk is brought here as a value: gevent prints what is raised in its threads.
+    """
+    outcome: tuple[Any, Exception | None] = threads.apply(_outcome, (work, args))
+    if outcome[1] is not None:
+        raise outcome[1]
+    value: T = outcome[0]
+    return value
+
+
+def _outcome(work: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, Exception | None]:
+    try:
+        return work(*args), None
+    except (OSError, StoreError) as error:
+        return None, error
 
 
 def _read_folder(folder: Path, contents: bool) -> list[tuple[str, bytes]]:

@@ -73,6 +73,9 @@ class InlineMirror(MirrorProcess):
     def start(self) -> None:
         pass
 
+    def restart(self) -> None:
+        pass
+
     def runs(self) -> bool:
         return True
 

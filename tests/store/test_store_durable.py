@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import shutil
 from pathlib import Path
 
 import gevent
@@ -271,6 +272,65 @@ def test_a_full_disk_is_told_and_nothing_is_missing_when_there_is_room_again(
     assert picture(server.farm) == before
     assert server.farm.jobs.by_id[one.id].annotation == "kept"
     assert sorted(job.name for job in server.farm.jobs) == ["afanasy", "one", "three"]
+
+
+@pytest.mark.usefixtures("short_pauses")
+@pytest.mark.parametrize("remade", ["root", "journal"])
+def test_a_vanished_folder_is_told_and_all_is_written_anew_when_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, remade: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(store_module, "KEEP_SECONDS", 0.01)
+    server = StoredFarm(tmp_path / "store")
+    listed = [{"name": "l", "service": "s", "tasks": [{"name": "t", "command": "c"}]}]
+    job = server.add_job("one", command_post="echo gone")
+    server.act("jobs", [job.id], operation={"type": "delete"})
+    render = server.add_render()
+    server.add_job("two", blocks=listed)
+    third = server.add_job("three")
+    server.end_run(render)
+    shutil.rmtree(server.root if remade == "root" else server.root / journal.FOLDER)
+    gevent.sleep(0.05)
+    if remade == "root":
+        assert "Make it again" in server.store.refusal()
+        with pytest.raises(StoreError):
+            server.act("jobs", [third.id], params={"annotation": "kept"})
+        gevent.sleep(0.05)
+        server.root.mkdir()
+        gevent.sleep(0.1)
+    else:
+        server.act("jobs", [third.id], params={"annotation": "kept"})
+    assert server.store.refusal() == ""
+    server.store.flush()
+    before = picture(server.farm)
+    assert before["jobs"][third.id]["annotation"] == "kept"
+    server = server.again()
+    assert picture(server.farm) == before
+    server = server.again(clean=True)
+    assert picture(server.farm) == before
+    assert "the folder of the store is gone" in caplog.text
+
+
+def test_answers_do_not_wait_when_the_settings_say_so(tmp_path: Path) -> None:
+    server = StoredFarm(tmp_path / "store", af_store_durable=False)
+    job = server.add_job("one")
+    server.farm.save(job)
+    assert server.store.commit(server.farm) is None
+    gevent.sleep(store_module.LAZY_SECONDS * 2)
+    assert job.id in server.again().farm.jobs.by_id
+
+
+def test_a_bug_while_writing_is_told_and_nobody_waits_for_ever(
+    server: StoredFarm, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = server.add_job("one")
+    monkeypatch.setattr(store_module, "RETRY_SECONDS", 0.01)
+    with monkeypatch.context() as broken:
+        broken.setattr(server.store, "_append", lambda _: 1 / 0)
+        with pytest.raises(StoreError, match="a bug in the store"):
+            server.act("jobs", [job.id], params={"annotation": "x"})
+    assert "caught a bug" in caplog.text
+    server.act("jobs", [job.id], params={"annotation": "y"})
+    assert server.store.refusal() == ""
 
 
 def test_a_second_server_is_refused(server: StoredFarm) -> None:
