@@ -54,6 +54,8 @@ class StoredTasks:
     """The tasks of a block; the arrays are taken over, not copied."""
 
     num: int
+    #: State of all tasks, if the arrays are empty.
+    initial: int = RDY
     #: Tasks of an explicit block.
     items: list[Any] | None = None
     #: By task number; empty: no task was ever touched.
@@ -443,7 +445,7 @@ def _restore_tasks(farm: Farm, block: Block, stored: StoredTasks) -> None:
     """Give a block its tasks in their states."""
     if stored.items is not None:
         registration.read_tasks(block, stored.items, f"block {block.block_num}")
-    block.tasks = tasks = Tasks(stored.num, block.new_task_state())
+    block.tasks = tasks = Tasks(stored.num, stored.initial or block.new_task_state())
     if stored.st:
         _fill(farm, block, tasks, stored)
     if stored.error_hosts:

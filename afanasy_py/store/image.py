@@ -90,7 +90,9 @@ class BlockImage:
 
     def resize(self, num: int, initial: int) -> None:
         """Take another number of tasks; those that are there stay as they are."""
-        self.initial = initial
+        if initial != self.initial:
+            self.keep_arrays()  # those that were never touched stay what they are
+            self.initial = initial
         if num == self.num:
             return
         more, self.num = num - self.num, num

@@ -206,7 +206,7 @@ def _stored(node: NodeImage) -> StoredNode:
     return StoredNode(_load_json(node.document), extras, node.log)
 
 
-def _load_json(data: bytes) -> dict[str, object]:
+def _load_json(data: bytes) -> dict[str, Any]:
     """Read a document of our own making; bytes that are no UTF-8 come back as they were."""
     try:
         text = data.decode()
@@ -240,8 +240,8 @@ def _stored_tasks(block: BlockImage, *, is_system: bool) -> StoredTasks:
     if block.document is not None and not is_system:
         items = _load_json(block.document)["tasks"]
     return StoredTasks(
-        block.num, items, block.st, block.starts, block.errors, block.time_start, block.time_done,  # type: ignore[arg-type]
-        block.host, block.hosts, block.resources, block.errors_of,
+        block.num, block.initial, items, block.st, block.starts, block.errors, block.time_start,
+        block.time_done, block.host, block.hosts, block.resources, block.errors_of,
     )  # fmt: skip
 
 

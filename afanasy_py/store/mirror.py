@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -105,7 +106,7 @@ class MirrorWriter:
         self.is_behind = False
         #: Files that were written by the last step, roughly.
         self.written = 0
-        if mirror is not None and not mirror.clean and mirror.boot != self._boot:
+        if mirror is None or (not mirror.clean and mirror.boot != self._boot):
             self._mirrored = start
             self.mark_all()
 
@@ -167,6 +168,14 @@ class MirrorWriter:
                 known = self.image.nodes[record.kind].get(record.id)
                 if known is None or known.serial != record.serial:
                     self._disk.remove_tree(self._root / record.folder)
+                    return
+                for number, (block, (_, initial)) in enumerate(
+                    zip(known.blocks, record.blocks, strict=False)
+                ):
+                    if block.initial != initial:  # a task without a file would count as one of the new state
+                        self._dirty.update(
+                            dict.fromkeys(("task", known.id, number, task) for task in range(block.num))
+                        )
 
     def _after(self, record: records.Record) -> None:
         """Note what has to be written."""
@@ -357,6 +366,8 @@ def _follow(writer: MirrorWriter, server: Server) -> int:
 
 def main() -> int:
     """Run as a program: the argument is the root of the store."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)  # sent to all at a stop; the server says when to end
     disk = Disk()
     disk.own_umask()
     try:

@@ -11,6 +11,7 @@ from pathlib import Path
 import gevent
 import pytest
 
+from afanasy_py.core.block import SUSPEND_NEW_TASKS
 from afanasy_py.core.task_states import DON, ERR, RDY, RUN, WRC
 from afanasy_py.errors import StoreError
 from afanasy_py.msg.types import TaskStatus
@@ -114,6 +115,18 @@ def test_appended_blocks_and_tasks_are_kept(server: StoredFarm) -> None:
         blocks = server.farm.jobs.by_id[job.id].blocks
         assert [block.tasks.num for block in blocks] == [2, 4]
         assert [task.name for task in blocks[0].tasks_data] == ["t", "u"]
+
+
+def test_tasks_that_were_ready_stay_so_when_new_ones_are_to_be_suspended(server: StoredFarm) -> None:
+    job = server.add_job("one", frames=3)
+    block = job.blocks[0]
+    block.flags |= SUSPEND_NEW_TASKS
+    server.farm.save(job)
+    server.keep()
+    for clean in (False, True):
+        server = server.again(clean=clean)
+        assert list(server.farm.jobs.by_id[job.id].blocks[0].tasks.st) == [RDY] * 3
+    assert len(list(server.root.glob("jobs/0/2.one/tasks/0.*/progress.json"))) == 3
 
 
 def test_running_tasks_wait_for_their_render_and_then_run_again(server: StoredFarm) -> None:
