@@ -43,34 +43,33 @@ _STATE_COLUMNS = {
 }  # fmt: skip
 
 
-def _printer(record: type[Any], *more: str) -> tuple[Any, tuple[str, ...]]:
-    """Return the getter of plain values and the names of lists and maps that make the print of a node."""
+def _getters(record: type[Any], *more: str) -> tuple[Any, Any]:
+    """Return getters of the plain values, and of the lists and maps, that make the print of a node."""
     plain = record.plain_values()
     names = [name for name in record.columns if name not in _STATE_COLUMNS and not name.startswith("p_")]
-    filled = tuple(name for name in names if isinstance(plain[name], list | dict))
-    return attrgetter(*(name for name in names if name not in filled), *more), filled
+    filled = [name for name in names if isinstance(plain[name], list | dict)]
+    return attrgetter(*(name for name in names if name not in filled), *more), attrgetter(*filled)
 
 
-_JOB_PLAIN, _JOB_FILLED = _printer(Job, "deleting")
-_BLOCK_PLAIN, _BLOCK_FILLED = _printer(Block)
+_job_plain, _job_filled = _getters(Job, "deleting")
+_block_plain, _block_filled = _getters(Block)
 
 Print = tuple[Any, ...]
 
 
 def job_print(job: Job) -> Print:
     """Return the values of a job that change only when somebody edits it."""
-    parts = [_JOB_PLAIN(job), job.st & OFF]
-    for name in _JOB_FILLED:
-        value = getattr(job, name)
-        if value:
-            parts.append((name, tuple(value.items() if type(value) is dict else value)))
+    filled = _job_filled(job)
+    parts = [_job_plain(job), job.st & OFF, _copied(filled) if any(filled) else None]
     for block in job.blocks:
-        parts.append(_BLOCK_PLAIN(block))
-        for name in _BLOCK_FILLED:
-            value = getattr(block, name)
-            if value:
-                parts.append((name, tuple(value.items() if type(value) is dict else value)))
+        filled = _block_filled(block)
+        parts += (_block_plain(block), _copied(filled) if any(filled) else None)
     return tuple(parts)
+
+
+def _copied(filled: tuple[list[Any] | dict[str, Any], ...]) -> tuple[Any, ...]:
+    """Copy lists and maps, which may be changed in place."""
+    return tuple(value.copy() for value in filled)
 
 
 class Batch:
