@@ -80,8 +80,20 @@ class Settings:
         "/afanasy/browser/index.html", "File for `GET /`, below the served folder.", original=""
     )
     af_http_directory_index: str = setting("index.html", "File for a path that names a folder.", original="")
+    af_servername: str = setting(
+        "127.0.0.1", "Name or address of the server, for its clients; browsers may call it so too."
+    )
     af_http_hosts: tuple[str, ...] = setting(
-        (), "More host names of the server, and origins whose pages may use it, for HTTP.", own=True
+        (),
+        "More names under which browsers may call the server, beside addresses, `localhost`, `af_servername` "
+        "and the names of its machine.",
+        own=True,
+    )
+    af_http_origins: tuple[str, ...] = setting(
+        (),
+        "Other sites whose pages may use the server: `https://portal.example`, or `portal.example:8080` for "
+        "both schemes.",
+        own=True,
     )
     af_server_http_wait_close: int = setting(
         1, "0: close after an HTTP answer; else wait for the client to close.", original=0

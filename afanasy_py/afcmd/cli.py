@@ -3,8 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from docopt import DocoptExit, docopt
@@ -15,9 +14,8 @@ from afanasy_py.afcmd.command import Command, Session, UsageError, Words
 from afanasy_py.arguments import Arguments
 from afanasy_py.client import Client, ConnectionFailedError
 from afanasy_py.config import Config, load_config
-from afanasy_py.config_files import Reading
 from afanasy_py.errors import AfanasyError, ConfigError, ProtocolError
-from afanasy_py.machine import CGRU_VERSION, Machine
+from afanasy_py.machine import CGRU_VERSION
 
 DONE, REFUSED, USAGE, NO_CONNECTION, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -123,7 +121,7 @@ def make_session(words: Words, config: Config) -> Session:
     if not 0 < port < 65536 or not 0 < timeout_s < float("inf"):
         raise UsageError("--port should be 1 to 65535, --timeout above 0")
     return Session(
-        client=Client(words["--server"] or server_name(os.environ, config.machine), port, timeout_s),
+        client=Client(words["--server"] or settings.af_servername or "127.0.0.1", port, timeout_s),
         config=config,
         user_name=words["--user"] or config.username,
         host_name=config.hostname,
@@ -131,24 +129,6 @@ def make_session(words: Words, config: Config) -> Session:
         write=sys.stdout.write,
         pause=time.sleep,
     )
-
-
-def server_name(environ: Mapping[str, str], machine: Machine) -> str:
-    """Return the server of the configuration, else this machine.
-
-    It is no setting of the server, which is why `Config` does not have it.
-    """
-    named = environ.get("CGRU_AF_SERVERNAME")
-    if named:
-        return named
-    files = Reading()
-    if machine.location:
-        files.read(str(Path(machine.location) / "config_default.json"), machine.platform)
-    if environ.get("CGRU_CUSTOM_CONFIG"):
-        files.read(environ["CGRU_CUSTOM_CONFIG"], machine.platform)
-    files.read(str(Path(machine.home) / ".cgru" / "config.json"), machine.platform, optional=True)
-    names = [section.values.get("af_servername") for section in files.sections]
-    return next((name for name in reversed(names) if isinstance(name, str) and name), "127.0.0.1")
 
 
 def _fail(error: AfanasyError, code: int) -> int:

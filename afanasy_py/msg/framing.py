@@ -121,6 +121,11 @@ class Framer:
         """Return how many bytes are held."""
         return len(self._buffer)
 
+    @property
+    def head(self) -> HttpHead | None:
+        """The head of an HTTP request whose body is not whole yet."""
+        return self._head.head if self._head is not None else None
+
     def feed(self, data: bytes) -> Request | None:
         """Take bytes in; return the request once it is whole.
 

@@ -26,7 +26,6 @@ _HEADER_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t -~\x80-\x
 _SINGLE = frozenset({"host", "origin", "content-length", "transfer-encoding", "afanasy"})
 
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]+)(?::[0-9]*)?")
-_SHORT_NAME = re.compile(r"[a-z0-9_-]+")
 
 REASONS = {
     200: "OK",
@@ -151,50 +150,59 @@ def _number(text: str, most: int) -> int:
 
 
 def listed_origin(head: HttpHead, listed: AbstractSet[str]) -> str | None:
-    """Return the `Origin` of a request when it is one that the settings list; such pages may read answers."""
+    """Return the `Origin` of a request when it is one that the settings list; such pages may read answers.
+
+    Args:
+        head: What came.
+        listed: `af_http_origins`, in lower case: `https://host:port`, or `host:port` for both schemes.
+    """
     origin = head.headers.get("origin")
     if origin is None:
         return None
     lower = origin.lower()
-    place = lower.partition("://")[2]
-    match = _HOST.fullmatch(place)
-    names = {lower, place, match[1] if match else place}
-    return origin if names & listed else None
+    return origin if lower in listed or lower.partition("://")[2] in listed else None
 
 
-def check_site(head: HttpHead, own: AbstractSet[str], listed: AbstractSet[str]) -> None:
+def check_site(
+    head: HttpHead,
+    names: AbstractSet[str],
+    origins: AbstractSet[str] = frozenset(),
+    *,
+    secure: bool = False,
+) -> None:
     """Refuse what a page of another site makes a browser send.
 
-    `Host` must name this server: an address, a name of its own or a listed one, or a name without any dot,
-    such as `localhost`. A page can make its own name point to the server (DNS rebinding), but neither an
-    address nor a short name is ever its own. `Origin` must be the same host and port, or listed. Requests
-    without these headers come from programs, or from pages that only read.
+    `Host` must name this server: an address, `localhost`, or one of its names. A page can make its own name
+    point to the server (DNS rebinding), but an address is never its own. `Origin` must be the same host and
+    port, or listed. Requests without these headers come from programs, or from pages that only read.
 
     Args:
         head: What came.
-        own: Names of this server, in lower case.
-        listed: `af_http_hosts`, in lower case.
+        names: Names of this server, in lower case, with a port or without.
+        origins: `af_http_origins`, in lower case.
+        secure: It came by TLS, so a page of the server itself did too.
 
     Raises:
         HttpError: 403.
     """
     host = head.headers.get("host", "").lower()
-    if host and not _names_this_server(host, own, listed):
+    if host and not _names_this_server(host, names):
         raise HttpError(403, f"{host[:60]} is no name of this server (setting af_http_hosts)")
     origin = head.headers.get("origin")
-    if origin is None or listed_origin(head, listed):
+    if origin is None or listed_origin(head, origins):
         return
     scheme, mark, place = origin.lower().partition("://")
-    if not mark or scheme not in ("http", "https") or not host or place != host:
-        raise HttpError(403, f"a page of {origin[:60]} may not ask (setting af_http_hosts)")
+    schemes = ("https",) if secure else ("http", "https")
+    if not mark or scheme not in schemes or not host or place != host:
+        raise HttpError(403, f"a page of {origin[:60]} may not ask (setting af_http_origins)")
 
 
-def _names_this_server(host: str, own: AbstractSet[str], listed: AbstractSet[str]) -> bool:
+def _names_this_server(host: str, names: AbstractSet[str]) -> bool:
     match = _HOST.fullmatch(host)
     if match is None:
         return False
     name = match[1].strip("[]").rstrip(".")
-    if _SHORT_NAME.fullmatch(name) or name in own or name in listed or host in listed:
+    if name == "localhost" or name in names or host in names:
         return True
     try:
         ipaddress.ip_address(name)

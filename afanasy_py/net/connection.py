@@ -16,7 +16,7 @@ from gevent.hub import GreenletExit, RawGreenlet, get_hub
 from afanasy_py.core import replies
 from afanasy_py.msg.answers import Answer, NoAnswer
 from afanasy_py.msg.framing import BrokenRequestError, Form, Framer, Request, frame_answer, whole_message
-from afanasy_py.msg.http import Headers, HttpAnswer, HttpError, listed_origin, site_headers
+from afanasy_py.msg.http import Headers, HttpAnswer, HttpError
 
 if TYPE_CHECKING:
     from afanasy_py.net.server import Server
@@ -140,8 +140,7 @@ class Connection(RawGreenlet):  # type: ignore[misc] # gevent has no types
                 return False
             if request.head is not None:
                 server.names.check(request.head)
-                origin = listed_origin(request.head, server.names.listed)
-                more = site_headers(origin) if origin else ()
+                more = server.names.more_headers(request.head)
             answer = server.dispatch(request, self.peer)
         except BrokenRequestError as error:
             server.complain(self.peer, error)
@@ -181,7 +180,12 @@ class Connection(RawGreenlet):  # type: ignore[misc] # gevent has no types
         """Read what is missing."""
         self._wait_for_peer(self._server.read_patience)
         self._hold(size)
+        checked = False
         while True:
+            if framer.head is not None and not checked:
+                checked = True
+                # A refusal does not wait for the body. GEVENT: the first one may wait for the resolver.
+                self._server.names.check(framer.head)
             try:
                 data = self._client.recv(READ_SIZE)
             except BlockingIOError:

@@ -108,7 +108,7 @@ class Server:
         self.read_patience = float(max(settings.af_so_server_RCVTIMEO_sec, 1))
         self.write_patience = float(max(settings.af_so_server_SNDTIMEO_sec, 1))
         self.waits_for_http = bool(settings.af_server_http_wait_close)
-        self.names.listed = frozenset(name.lower() for name in settings.af_http_hosts)
+        self.names.reconfigure(settings)
 
     @property
     def port(self) -> int:

@@ -34,7 +34,7 @@ def mutated(chance: random.Random) -> bytes:
 
 
 def test_random_requests_leave_the_server_answering(start_server: StartServer) -> None:
-    server = start_server(Stub())
+    server = start_server(Stub(), af_servername="server01")
     chance = random.Random(1)
 
     def client() -> None:

@@ -11,6 +11,8 @@ from tests.net.conftest import StartServer
 from tests.net.net_peers import Peer, Stub, let_run, lives, settings
 
 CAPTURES = json.loads((Path(__file__).parent.parent / "golden" / "edges.json").read_text())
+#: What the recorded clients called their server.
+NAMES = {"af_servername": "server01", "af_http_hosts": ("a",)}
 
 #: {capture: how our answer begins}, where it is meant to differ.
 BETTER = {
@@ -67,7 +69,7 @@ def stub(tmp_path: Path) -> Stub:
 
 @pytest.mark.parametrize("capture", CAPTURES, ids=lambda capture: capture["name"])
 def test_a_recorded_request(capture: dict[str, Any], stub: Stub, start_server: StartServer) -> None:
-    server = start_server(stub)
+    server = start_server(stub, **NAMES)
     recorded = capture["answer"].encode("latin-1")
     expected = BETTER.get(capture["name"])
     with Peer(server) as peer:
@@ -103,7 +105,7 @@ def test_a_recorded_request(capture: dict[str, Any], stub: Stub, start_server: S
 )  # fmt: skip
 def test_a_recorded_answer_comes_letter_for_letter(name: str, start_server: StartServer) -> None:
     capture = next(capture for capture in CAPTURES if capture["name"] == name)
-    server = start_server()
+    server = start_server(**NAMES)
     with Peer(server) as peer:
         peer.send(capture["request"].encode("latin-1"))
         peer.shut()

@@ -506,7 +506,7 @@ def test_a_page_of_another_site_reaches_nothing(attack: str, start_server: Start
 
 
 def test_a_page_of_a_listed_site_may_ask_and_read(start_server: StartServer) -> None:
-    server = start_server(af_http_hosts=("http://portal.example",))
+    server = start_server(af_http_origins=("http://Portal.example/",))
     asked = post(b"Host: 127.0.0.1:51000", b"Origin: http://portal.example", b"AFANASY: 26")
     answer = ask(server, asked)
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
@@ -524,9 +524,27 @@ def test_the_full_name_of_the_host_is_looked_up_once(
 
     monkeypatch.setattr(gevent.socket, "getfqdn", getfqdn)
     server = start_server()
-    assert ask(server, post(b"Host: farm01.studio.example:51000", b"AFANASY: 26")).startswith(b"HTTP/1.1 200")
-    assert ask(server, post(b"Host: farm02.studio.example:51000", b"AFANASY: 26")).startswith(b"HTTP/1.1 403")
+    for host, status in (("farm01.studio.example", 200), ("farm01", 200), ("farm02.studio.example", 403)):
+        answer = ask(server, post(f"Host: {host}:51000".encode(), b"AFANASY: 26"))
+        assert answer.startswith(b"HTTP/1.1 %d " % status)
     assert looked_up == [True]
+
+
+def test_browsers_may_call_the_server_as_its_clients_do(start_server: StartServer) -> None:
+    server = start_server(af_servername="Afserver.studio.example")
+    assert ask(server, post(b"Host: afserver.studio.example", b"AFANASY: 26")).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_refusal_does_not_wait_for_the_body(start_server: StartServer) -> None:
+    server = start_server()
+    for origin in (b"Origin: http://evil.example\r\n", b""):
+        with Peer(server) as peer:
+            peer.send(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\n" + origin)
+            let_run()
+            peer.send(
+                b"AFANASY: 60000000\r\n\r\n{" if origin else b"Content-Length: 70000000\r\nAFANASY: 1\r\n\r\n"
+            )
+            assert peer.read(12) == (b"HTTP/1.1 403" if origin else b"HTTP/1.1 413")
 
 
 def test_a_connection_has_a_name() -> None:
