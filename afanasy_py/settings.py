@@ -75,7 +75,15 @@ class Settings:
     af_store_durable: bool = setting(
         True, "Wait until a new job is on the disk before its answer is sent.", restart=True, own=True
     )
-    af_http_serve_dir: str = setting("", "Root of static files and of `get files`; empty: the CGRU tree.")
+    af_http_serve_dir: str = setting(
+        "", "Folder of the files for browsers and of `get files`; empty: the CGRU tree."
+    )
+    af_http_folders: tuple[str, ...] = setting(
+        ("afanasy/browser", "lib", "icons"),
+        "Folders below the served one whose files browsers may fetch, beside that of `af_http_site_index`; "
+        "`.`: all of it.",
+        own=True,
+    )
     af_http_site_index: str = setting(
         "/afanasy/browser/index.html", "File for `GET /`, below the served folder.", original=""
     )

@@ -1,8 +1,8 @@
 """Files for browsers: what may be fetched, and nothing else.
 
-A path is decoded, its links are followed, and what comes out must lie below one of two folders: the one that
-is served, where only files of known types can be fetched, and the files of tasks in the store. No name of a
-folder of this host goes out. Source: http-auth 3; wire-protocol 1.6.
+A path is decoded, its links are followed, and what comes out must lie in one of the folders of the web site,
+where only files of known types can be fetched, or be a file of a task in the store. No name of a folder of
+this host goes out. Source: http-auth 3; wire-protocol 1.6.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
+from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, TypeVar, cast
 from urllib.parse import unquote_to_bytes
@@ -20,6 +21,7 @@ from afanasy_py.msg.http import ALLOWED_METHODS, HttpAnswer, HttpError
 
 if TYPE_CHECKING:
     from afanasy_py.msg.framing import Request
+    from afanasy_py.msg.http import Headers, HttpHead
     from afanasy_py.settings import Settings
 
 #: Types by ending. A file of another ending is not served from the tree.
@@ -51,6 +53,11 @@ _STORE_MARK = "@TMP@"
 
 T = TypeVar("T")
 
+#: A page of another site must not show one of ours in a frame of its own, where clicks are not what they seem.
+_PAGE_HEADERS = (("Content-Security-Policy", "frame-ancestors 'self'"),)
+#: A file that a task made must not run as a page of this server.
+_TASK_HEADERS = (("Content-Security-Policy", "sandbox; default-src 'none'"),)
+
 _NOT_FOUND = (
     b"<!DOCTYPE html><html><head><title>AFANASY 404</title></head>"
     b"<body><h1>404</h1><p>There is no such file on this server.</p></body></html>"
@@ -67,13 +74,14 @@ def not_found() -> HttpAnswer:
     return HttpAnswer(404, "text/html; charset=UTF-8", _NOT_FOUND)
 
 
-def _file_answer(path: Path, kind: str, known_tag: str | None) -> HttpAnswer:
-    """Return a file; reads the disk.
+def _file_answer(path: Path, kind: str, more: Headers, head: HttpHead) -> HttpAnswer:
+    """Return a file, or only that it is still the one that the browser has; reads the disk.
 
     Args:
         path: Its links are followed already.
         kind: Content type.
-        known_tag: `ETag` of what the browser has.
+        more: Headers of the answer.
+        head: Of the request.
     """
     number = -1
     try:
@@ -82,8 +90,8 @@ def _file_answer(path: Path, kind: str, known_tag: str | None) -> HttpAnswer:
         if not stat.S_ISREG(facts.st_mode) or not 0 < facts.st_size <= SIZE_MOST:
             return not_found()
         tag = f'"{facts.st_mtime_ns:x}-{facts.st_size:x}-{facts.st_ino:x}"'
-        more = (("ETag", tag),)
-        if known_tag == tag:
+        more = (("ETag", tag), ("Last-Modified", formatdate(int(facts.st_mtime), usegmt=True)), *more)
+        if _is_known(head, tag, facts.st_mtime):
             return HttpAnswer(304, kind, more=more)
         with open(number, "rb", closefd=False) as file:
             return HttpAnswer(200, kind, file.read(SIZE_MOST), more)
@@ -92,6 +100,21 @@ def _file_answer(path: Path, kind: str, known_tag: str | None) -> HttpAnswer:
     finally:
         if number >= 0:
             os.close(number)
+
+
+def _is_known(head: HttpHead, tag: str, changed_at: float) -> bool:
+    """Return whether a browser says that it has a file as it is now; its tag counts more than its time."""
+    tags = head.headers.get("if-none-match")
+    if tags is not None:
+        # What lies between may have made the tags weak ones; the file is the same all the same.
+        return tags.strip() == "*" or tag in (each.strip().removeprefix("W/") for each in tags.split(","))
+    since = head.headers.get("if-modified-since")
+    if since is None:
+        return False
+    try:
+        return int(changed_at) <= parsedate_to_datetime(since).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return False
 
 
 def _shows(path: PurePath) -> bool:
@@ -108,7 +131,7 @@ class Files:
         Args:
             root: Folder whose files are served; empty: none.
             store: The server's store; files of tasks in it can be fetched as `@TMP@<absolute path>`.
-            settings: Names of index files.
+            settings: Names of folders and of index files.
         """
         self._jobs = (store / "jobs").absolute()
         self._pool = ThreadPool(THREADS)
@@ -118,6 +141,16 @@ class Files:
         """Take over what may change while the server runs."""
         self._root = Path(root).resolve() if root else None
         self._settings = settings
+        index_folder = str(PurePath(settings.af_http_site_index.lstrip("/")).parent)
+        #: Folders of the web site; those that are links are followed.
+        self._folders = [
+            (self._root / folder.strip("/")).resolve()
+            for folder in (
+                *settings.af_http_folders,
+                *([index_folder] if settings.af_http_site_index else ()),
+            )
+            if self._root is not None and folder and ".." not in PurePath(folder).parts
+        ]
 
     def answer(self, request: Request) -> HttpAnswer:
         """Return a file, or why not; waits for the disk.
@@ -133,14 +166,13 @@ class Files:
         if not raw.startswith(b"/") or b"\0" in raw:
             raise HttpError(400, "the path is broken")
         path = raw.decode("utf-8", "surrogateescape").lstrip("/\\")
-        known_tag = head.headers.get("if-none-match")
-        answer = self._in_thread(lambda: self._find(path, known_tag))
+        answer = self._in_thread(lambda: self._find(path, head))
         if head.method == "HEAD":
             return HttpAnswer(answer.status, answer.content_type, answer.body, answer.more, with_body=False)
         return answer
 
     def list_folder(self, path: str) -> list[str]:
-        """Return the names in a folder below the root, without those that begin with a dot (json-api 4.8)."""
+        """Return the names in a folder of the web site, without those that begin with a dot (json-api 4.8)."""
         root = self._root
         if not path or ".." in path or ":" in path or path[0] in "/\\" or "\0" in path or root is None:
             return []
@@ -148,7 +180,7 @@ class Files:
         def names() -> list[str]:
             try:
                 folder = (root / path).resolve()
-                if not folder.is_relative_to(root) or not _shows(folder.relative_to(root)):
+                if not self._is_of_site(folder):
                     return []
                 return sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
             except (OSError, RuntimeError):
@@ -160,7 +192,13 @@ class Files:
         # GEVENT: the farm changes meanwhile.
         return cast("T", self._pool.apply(function))
 
-    def _find(self, path: str, known_tag: str | None) -> HttpAnswer:
+    def _is_of_site(self, target: Path) -> bool:
+        """Return whether a path, its links followed, is in a folder of the web site and not hidden."""
+        return any(
+            target.is_relative_to(folder) and _shows(target.relative_to(folder)) for folder in self._folders
+        )
+
+    def _find(self, path: str, head: HttpHead) -> HttpAnswer:
         """Return the file of a path; runs in a thread."""
         try:
             if path.startswith(_STORE_MARK):
@@ -169,15 +207,15 @@ class Files:
                 # COMPAT(http-one-letter): a path of one letter is the site's index too.
                 found = self._in_root(self._settings.af_http_site_index.lstrip("/"))
                 if found is None:
-                    return HttpAnswer(200, TYPES[".html"], _PAGE)
+                    return HttpAnswer(200, TYPES[".html"], _PAGE, _PAGE_HEADERS)
             else:
                 found = self._in_root(path)
         except (OSError, RuntimeError):  # a name that is too long, or links in a circle
             found = None
-        return _file_answer(*found, known_tag) if found is not None else not_found()
+        return _file_answer(*found, head) if found is not None else not_found()
 
-    def _in_root(self, path: str) -> tuple[Path, str] | None:
-        """Return the file that is served for a path, and its type."""
+    def _in_root(self, path: str) -> tuple[Path, str, Headers] | None:
+        """Return the file that is served for a path, its type and headers."""
         root = self._root
         if root is None or not path:
             return None
@@ -187,12 +225,12 @@ class Files:
             path += "/" + self._settings.af_http_directory_index
         target = (root / path).resolve()
         kind = TYPES.get(target.suffix.lower())
-        if kind is None or not target.is_relative_to(root) or not target.is_file():
+        if kind is None or not self._is_of_site(target) or not target.is_file():
             return None
-        return (target, kind) if _shows(target.relative_to(root)) else None
+        return target, kind, _PAGE_HEADERS if kind.startswith("text/html") else ()
 
-    def _in_store(self, text: str) -> tuple[Path, str] | None:
-        """Return a file of a task, given by its absolute path, and its type."""
+    def _in_store(self, text: str) -> tuple[Path, str, Headers] | None:
+        """Return a file of a task, given by its absolute path, its type and headers."""
         wanted = Path(text)
         if not wanted.is_absolute():
             return None
@@ -204,5 +242,5 @@ class Files:
         if len(parts) != 6 or parts[2] != "tasks" or parts[4] != "files" or parts[5].startswith("."):
             return None
         kind = TYPES.get(target.suffix.lower(), _ANY_TYPE)
-        # A file that a task made must not run as a page of this server.
-        return target, kind if kind.startswith("image/") and "svg" not in kind else _ANY_TYPE
+        kind = kind if kind.startswith("image/") and "svg" not in kind else _ANY_TYPE
+        return target, kind, _TASK_HEADERS

@@ -20,6 +20,19 @@ def tree(tmp_path: Path) -> Path:
     """A CGRU tree, a store and a secret beside them."""
     for name, text in {
         "cgru/afanasy/browser/index.html": "the index",
+        "cgru/notes.txt": "no folder of the site",
+        "cgru/library/notes.txt": "no folder of the site",
+        "cgru/examples/index.html": "no folder of the site",
+        "cgru/lib/config_default.json": "{}",
+        "cgru/lib/server.php": "<?php",
+        "cgru/lib/x.PHP": "<?php",
+        "cgru/lib/.htaccess": "deny",
+        "cgru/lib/.git/config.txt": "hidden",
+        "cgru/lib/setup.sh": "#!/bin/sh",
+        "cgru/lib/config.ini": "secret",
+        "cgru/lib/notes.html~": "backup",
+        "cgru/lib/empty.html": "",
+        "icons of the studio/house.png": "house",
         "cgru/lib/styles.css": "p {}",
         "cgru/lib/js/cgru.js": "let a",
         "cgru/lib/a b.txt": "spaces",
@@ -53,15 +66,16 @@ def tree(tmp_path: Path) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    (tmp_path / "cgru/inside.css").symlink_to(tmp_path / "cgru/lib/styles.css")
-    (tmp_path / "cgru/outside.txt").symlink_to(tmp_path / "secret.txt")
-    (tmp_path / "cgru/away").symlink_to(tmp_path / "cgru-secret")
-    (tmp_path / "cgru/shown.txt").symlink_to(tmp_path / "cgru/.git/config.txt")
-    (tmp_path / "cgru/disguised.txt").symlink_to(tmp_path / "cgru/rules/server.php")
-    (tmp_path / "cgru/circle.html").symlink_to(tmp_path / "cgru/circle.html")
+    (tmp_path / "cgru/lib/inside.css").symlink_to(tmp_path / "cgru/lib/styles.css")
+    (tmp_path / "cgru/lib/outside.txt").symlink_to(tmp_path / "secret.txt")
+    (tmp_path / "cgru/lib/beside.txt").symlink_to(tmp_path / "cgru/notes.txt")
+    (tmp_path / "cgru/lib/away").symlink_to(tmp_path / "cgru-secret")
+    (tmp_path / "cgru/lib/shown.txt").symlink_to(tmp_path / "cgru/.git/config.txt")
+    (tmp_path / "cgru/lib/disguised.txt").symlink_to(tmp_path / "cgru/rules/server.php")
+    (tmp_path / "cgru/lib/circle.html").symlink_to(tmp_path / "cgru/lib/circle.html")
     (tmp_path / f"store/{TASK}/files/link.jpg").symlink_to(tmp_path / "secret.txt")
     (tmp_path / f"store/{TASK}/files/link2.jpg").symlink_to(tmp_path / "store/server.json")
-    os.mkfifo(tmp_path / "cgru/pipe.html")
+    os.mkfifo(tmp_path / "cgru/lib/pipe.html")
     return tmp_path
 
 
@@ -95,7 +109,7 @@ def get(files: Files, target: str, method: str = "GET", **headers: str) -> HttpA
         ("/lib/%D0%B8%D0%BC%D1%8F.txt", "name", "text/plain; charset=UTF-8"),
         ("/icons/a.png", "png", "image/png"),
         ("/icons/a.SVG", "svg", "image/svg+xml"),
-        ("/inside.css", "p {}", "text/css"),
+        ("/lib/inside.css", "p {}", "text/css"),
     ],
 )
 def test_a_file_of_the_tree(files: Files, target: str, text: str, kind: str) -> None:
@@ -111,7 +125,10 @@ def test_a_path_of_one_letter_is_the_index(files: Files) -> None:
 @pytest.mark.parametrize(
     "target",
     [
-        "/nothere.html", "/lib/none/", "/empty.html", "/lib/js/cgru.js/", "/lib/js/cgru.js/x.js",
+        "/nothere.html", "/lib/none/", "/lib/empty.html", "/lib/js/cgru.js/", "/lib/js/cgru.js/x.js",
+        # beside the folders of the site
+        "/notes.txt", "/library/notes.txt", "/examples/", "/lib/../notes.txt", "/libx/../notes.txt",
+        "/lib/%2e%2e/notes.txt", "/lib/beside.txt", "/lib/..",
         # above the root and beside it
         "/../secret.txt", "/..%2fsecret.txt", "/%2e%2e/secret.txt", "/%2e%2e%2fsecret.txt",
         "/lib/../../secret.txt", "/..\\secret.txt", "/..%5csecret.txt", "/....//secret.txt",
@@ -120,12 +137,15 @@ def test_a_path_of_one_letter_is_the_index(files: Files) -> None:
         "/\\etc\\passwd", "/file:///etc/passwd", "/C:/secret.txt", "/C:%5csecret.txt",
         "/" + "../" * 20 + "etc/hosts.txt",
         # links
-        "/outside.txt", "/away/secret.txt", "/away/../secret.txt", "/shown.txt", "/disguised.txt",
-        "/circle.html",
+        "/lib/outside.txt", "/lib/away/secret.txt", "/lib/away/../secret.txt", "/lib/shown.txt",
+        "/lib/disguised.txt", "/lib/circle.html",
         # what is no page
         "/config_default.json", "/rules/server.php", "/rules/x.PHP", "/rules/server.php?x=.html",
         "/rules/server.php%3f.html", "/rules/.htaccess", "/.htdigest", "/.htdigest/", "/.git/config.txt",
-        "/lib/../.git/config.txt", "/setup.sh", "/config.ini", "/notes.html~", "/rules", "/pipe.html",
+        "/lib/../.git/config.txt", "/setup.sh", "/config.ini", "/notes.html~", "/rules",
+        "/lib/config_default.json", "/lib/server.php", "/lib/x.PHP", "/lib/server.php?x=.html",
+        "/lib/server.php%3f.html", "/lib/.htaccess", "/lib/.git/config.txt", "/lib/setup.sh",
+        "/lib/config.ini", "/lib/notes.html~", "/lib/pipe.html",
         "/lib/styles.css.", "/lib/styles.css%20", "/" + "a" * 5000 + ".html", "/" + "a/" * 3000 + "b.html",
     ],
 )  # fmt: skip
@@ -155,6 +175,7 @@ def test_a_thumbnail_of_a_task(files: Files, tree: Path) -> None:
 def test_what_a_task_made_never_runs_as_a_page_of_the_server(files: Files, tree: Path, name: str) -> None:
     answer = get(files, f"/@TMP@{tree}/store/{TASK}/files/{name}")
     assert (answer.status, answer.content_type) == (200, "application/octet-stream")
+    assert dict(answer.more)["Content-Security-Policy"] == "sandbox; default-src 'none'"
 
 
 @pytest.mark.parametrize(
@@ -184,10 +205,50 @@ def test_a_store_that_is_reached_by_a_link_still_gives_its_files(tree: Path) -> 
 def test_a_browser_that_has_the_file_gets_it_not_again(files: Files, tree: Path) -> None:
     first = get(files, "/lib/styles.css")
     tag = dict(first.more)["ETag"]
-    again = get(files, "/lib/styles.css", if_none_match=tag)
-    assert (again.status, again.body) == (304, b"")
+    for known in (tag, f'"other", {tag}', f"W/{tag}", "*"):
+        again = get(files, "/lib/styles.css", if_none_match=known)
+        assert (again.status, again.body) == (304, b"")
+        assert dict(again.more)["ETag"] == tag
     (tree / "cgru/lib/styles.css").write_text("p {color: red}")
     assert get(files, "/lib/styles.css", if_none_match=tag).status == 200
+
+
+def test_a_browser_may_tell_the_time_of_what_it_has(files: Files, tree: Path) -> None:
+    os.utime(tree / "cgru/lib/styles.css", (0, 1_700_000_000.7))
+    told = dict(get(files, "/lib/styles.css").more)["Last-Modified"]
+    assert told == "Tue, 14 Nov 2023 22:13:20 GMT"
+    for since, status in {
+        told: 304,
+        "Tue, 14 Nov 2023 22:13:19 GMT": 200,
+        "Wed, 15 Nov 2023 00:00:00 GMT": 304,
+        "some day": 200,
+        "": 200,
+    }.items():
+        assert get(files, "/lib/styles.css", if_modified_since=since).status == status
+    # What it has counts more than its time.
+    assert get(files, "/lib/styles.css", if_none_match='"x"', if_modified_since=told).status == 200
+
+
+def test_a_page_is_shown_in_no_frame_of_another_site(files: Files) -> None:
+    policy = dict(get(files, "/").more)["Content-Security-Policy"]
+    assert policy == "frame-ancestors 'self'"
+    assert "Content-Security-Policy" not in dict(get(files, "/lib/styles.css").more)
+
+
+def test_a_folder_of_the_site_may_be_a_link(tree: Path) -> None:
+    (tree / "cgru/house").symlink_to(tree / "icons of the studio")
+    files = Files(str(tree / "cgru"), tree / "store", settings(af_http_folders=("/house/", "../cgru-secret")))
+    assert get(files, "/house/house.png").body == b"house"
+    assert get(files, "/lib/styles.css").status == 404
+    assert get(files, "/../cgru-secret/secret.txt").status == 404
+    assert get(files, "/").body == b"the index"
+
+
+def test_a_whole_folder_can_be_served(tree: Path) -> None:
+    files = Files(str(tree / "cgru"), tree / "store", settings(af_http_folders=(".",)))
+    assert get(files, "/notes.txt").status == 200
+    assert get(files, "/rules/server.php").status == get(files, "/.git/config.txt").status == 404
+    assert get(files, "/../secret.txt").status == 404
 
 
 def test_head_asks_for_all_but_the_body(files: Files) -> None:
@@ -221,10 +282,11 @@ def test_another_root_can_be_served_while_the_server_runs(files: Files, tree: Pa
 @pytest.mark.parametrize(
     ("path", "names"),
     [
-        ("lib", ["a b.txt", "index.html", "js", "styles.css", "v1.0", "имя.txt"]),
-        ("rules", ["server.php", "x.PHP"]),
+        ("lib/js", ["cgru.js"]),
+        ("icons", ["a.SVG", "a.png"]),
+        ("rules", []), ("afanasy", []), (".", []), ("lib/js/../../rules", []), ("lib/away", []),
         ("", []), ("/", []), ("/etc", []), ("..", []), ("lib/..", []), ("C:", []), ("none", []),
-        ("away", []), (".git", []), ("lib/styles.css", []), ("a\0b", []), ("a" * 5000, []),
+        ("lib/.git", []), (".git", []), ("lib/styles.css", []), ("a\0b", []), ("a" * 5000, []),
     ],
 )  # fmt: skip
 def test_folders_below_the_root_are_listed(files: Files, path: str, names: list[str]) -> None:
