@@ -10,6 +10,7 @@ print of its other values; if not, a short record does.
 from __future__ import annotations
 
 import json
+import logging
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from afanasy_py.core.changes import Changes, Output, Removed, TaskFile
     from afanasy_py.core.farm import Farm
     from afanasy_py.core.node import LogLine
+
+log = logging.getLogger(__name__)
 
 #: Columns of jobs and blocks that a state record carries, or that nobody needs after a restart.
 _STATE_COLUMNS = {
@@ -217,9 +220,13 @@ class Capture:
 
     # -- encoding
 
-    def encode(self, farm: Farm) -> tuple[Batch, bytes]:
-        """Return all that waits, and as records; a new batch begins."""
+    def take_batch(self) -> Batch:
+        """Return all that waits; a new batch begins."""
         batch, self.batch = self.batch, Batch()
+        return batch
+
+    def encode(self, farm: Farm, batch: Batch) -> bytes:
+        """Return a batch as records: the farm as it is now."""
         out: list[bytes] = []
         if batch.serial:
             out.append(records.encode_serial(farm.jobs_serial))
@@ -238,7 +245,7 @@ class Capture:
         ]
         out += [records.encode_file(f.job_id, f.block_num, f.task_num, f.name, f.data) for f in batch.files]
         out += batch.more
-        return batch, b"".join(out)
+        return b"".join(out)
 
     def put_back(self, batch: Batch) -> None:
         """Take back a batch that could not be written."""
@@ -302,13 +309,20 @@ class Capture:
             node = tables[kind].get(node_id)
             if node is None:
                 continue
-            if kind == "jobs":
-                self._encode_job(node, out, whole=node_id in with_tasks)
-            else:
-                folder = self._folder(kind, node)
-                document = dump_json(node.to_json("store"))
-                out.append(records.encode_node(records.Node(kind, node_id, 0, folder, [], document, b"")))
+            try:
+                if kind == "jobs":
+                    self._encode_job(node, out, whole=node_id in with_tasks)
+                else:
+                    self._encode_node(kind, node, out)
+            except Exception:
+                # A bug with one node must not keep all others from the disk.
+                log.exception("store: it cannot be encoded, and is not stored: %s %d", kind, node_id)
             self._encode_log(kind, node, out, batch.lines)
+
+    def _encode_node(self, kind: str, node: Any, out: list[bytes]) -> None:
+        document = dump_json(node.to_json("store"))
+        folder = self._folder(kind, node)
+        out.append(records.encode_node(records.Node(kind, node.id, 0, folder, [], document, b"")))
 
     def _folder(self, kind: str, node: Any) -> str:
         folder = self.folders.get((kind, node.id))
@@ -322,9 +336,9 @@ class Capture:
         if not whole and self._prints.get(job_id) == made:
             _encode_state(job, out)
         else:
+            out.append(records.encode_node(job_record(job, self._folder("jobs", job))))
             self._prints[job_id] = made
             self._serials[job_id] = job.serial
-            out.append(records.encode_node(job_record(job, self._folder("jobs", job))))
         for place in self._forgotten_errors(job):
             del self.erring[place]
             out.append(records.encode_errors(*place, json.dumps({records.ALL_BEFORE: {}}).encode()))

@@ -57,6 +57,10 @@ class Follower:
         self.position = Position(number, 0)
         return True
 
+    def has_next(self) -> bool:
+        """Return whether there is a segment behind the current one."""
+        return self._has_head(self.position.segment + 1)
+
     def _has_head(self, number: int) -> bool:
         try:
             with segment_path(self._folder, number).open("rb") as file:

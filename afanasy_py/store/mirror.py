@@ -143,7 +143,8 @@ class MirrorWriter:
             return True
         before = self._follower.position
         if self._follower.next_segment():
-            self._compact(before)
+            if not self._follower.has_next():  # else the snapshot of that one does for both
+                self._compact(before)
             return True
         self._note()
         return False

@@ -26,7 +26,7 @@ from afanasy_py.store.journal import FOLDER, Position, Writer
 from afanasy_py.store.load import begin_again, begin_journal, commands_of, fill_farm, read_source
 from afanasy_py.store.mirror_process import MirrorProcess
 from afanasy_py.store.outputs import Outputs
-from afanasy_py.store.records import KINDS
+from afanasy_py.store.records import KINDS, encode_serial
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -206,17 +206,20 @@ class Store:
         result.get()
 
     def _check_disk(self, now: float) -> None:
-        """Let those go who wait for a disk that does not answer."""
-        if self._writing is None or now < self._writing_since + WAIT_SECONDS:
-            return
-        self._fail_waiting(f"{self.root}: the disk does not answer.")
+        """Let those go who wait for a disk that does not answer; it is still being written."""
+        if self._writing is not None and now >= self._writing_since + WAIT_SECONDS:
+            writing = self._writing
+            self._fail_waiting(f"{self.root}: the disk does not answer.")
+            self._writing = writing
 
     def _fail_waiting(self, text: str) -> None:
+        """Tell all that wait that what they wait for is not on the disk."""
         self._note_trouble(text)
-        for result in (self._writing[1] if self._writing is not None else None, self._result):
+        results = [self._writing[1] if self._writing is not None else None, self._result]
+        self._writing = self._result = None
+        for result in results:
             if result is not None and not result.ready():
                 result.set_exception(StoreError(text))
-        self._result = None
 
     def _check_folder(self) -> None:
         """See that the journal is where it was; in a folder without it everything is written again."""
@@ -268,51 +271,53 @@ class Store:
             if self._lazy is not None:
                 self._lazy.stop()
                 self._lazy = None
-            try:
-                written = self._write_batch()
-            except Exception:
-                # Whoever waits must not wait for ever: the third place that catches a bug.
-                log.exception("The store's writer caught a bug")
-                self._fail_waiting("a bug in the store, see the server's log")
-                written = False
+            written = self._write_batch()
             if not written and not self._closing:
                 gevent.sleep(RETRY_SECONDS)
                 self._wanted.set()
 
     def _write_batch(self) -> bool:
         """Write all that waits; return whether it is on the disk."""
-        capture = self._capture
         ticket, result = self._ticket, self._result or AsyncResult()
         self._ticket += 1
         self._result = None
         self._writing, self._writing_since = (ticket, result), self._clock.now()
-        batch, payload = capture.encode(self._farm)
-        if payload:
-            self._outputs.hold(batch.outputs)
-            try:
-                # GEVENT: may switch here; the farm goes on, and what changes is in the next batch.
-                position = _in_thread(self._threads, self._append, payload)
-            except OSError as error:
-                self._writing = None
-                self._put_back(batch, f"{self._folder}: {error.strerror or error}")
-                if not result.ready():
-                    result.set_exception(StoreError(self._error))
-                return False
-            self._note_written(batch, position)
+        batch = self._capture.take_batch()
+        try:
+            self._write(batch)
+        except OSError as error:
+            self._put_back(batch)
+            self._fail_waiting(f"{self._folder}: {error.strerror or error}")
+            return False
+        except Exception:
+            # Whoever waits must not wait for ever: the third place that catches a bug.
+            log.exception("The store's writer caught a bug")
+            self._put_back(batch)
+            self._fail_waiting("a bug in the store, see the server's log")
+            return False
         self._writing = None
         self._written = ticket
         if not result.ready():
             result.set(None)
         return True
 
-    def _put_back(self, batch: Batch, text: str) -> None:
+    def _write(self, batch: Batch) -> None:
+        payload = self._capture.encode(self._farm, batch)
+        if not payload and self._error:
+            payload = encode_serial(self._farm.jobs_serial)  # to see whether it works again
+        if payload:
+            self._outputs.hold(batch.outputs)
+            # GEVENT: may switch here; the farm goes on, and what changes is in the next batch.
+            position = _in_thread(self._threads, self._append, payload)
+            self._note_written(batch, position)
+
+    def _put_back(self, batch: Batch) -> None:
         self._capture.put_back(batch)
         outputs = self._capture.batch.outputs
         size = sum(len(output.data) for output in outputs)
         while outputs and size > OUTPUTS_MOST:
             size -= len(outputs.pop(0).data)
             self._lost_outputs += 1
-        self._note_trouble(text)
 
     def _note_written(self, batch: Batch, position: Position) -> None:
         if self._error:

@@ -34,8 +34,10 @@ CLIENTS = 6
 JOBS_MOST = 25
 #: The longest life after the load, seconds.
 LIFE_SECONDS = 0.15
+#: The longest pause of a client between two requests, seconds.
+PAUSE_SECONDS = 0.01
 #: Share of lives that are long enough for the files of the original to be written.
-LONG_LIVES = 0.05
+LONG_LIVES = 0.1
 
 
 class Answers:
@@ -187,7 +189,7 @@ def _client(server: StoredFarm, answers: Answers, rnd: random.Random, number: in
             answers.note("try", "delete", serial)
             server.act("jobs", [job.id], operation={"type": "delete"})
             answers.note("ok", "delete", serial)
-        gevent.sleep(0)
+        gevent.sleep(rnd.random() * PAUSE_SECONDS)
 
 
 def _submit(server: StoredFarm, answers: Answers, rnd: random.Random) -> None:
@@ -216,7 +218,7 @@ def _host(server: StoredFarm, answers: Answers) -> None:
             answers.note("try", "finish", serial, task=place, starts=starts)
             server.end_run(render, data=b"output of a task\n" * 20)
             answers.note("ok", "finish", serial, task=place, starts=starts)
-        gevent.sleep(0)
+        gevent.sleep(PAUSE_SECONDS / 4)
 
 
 def _in_child(work: Callable[..., None], *args: Any) -> int:
@@ -252,6 +254,9 @@ def main() -> int:
         if not os.WIFSIGNALED(status):
             sys.stderr.write(f"life {number} ended by itself\n")
             return 1
+        if number % 100 == 99:
+            sys.stdout.write(f"{number + 1} kills\n")
+            sys.stdout.flush()
         changes += sum('"ok"' in line for line in (folder / "answers").read_text().splitlines())
     _, status = os.waitpid(_in_child(end, root), 0)
     sys.stdout.write(f"kills={kills} changes={changes}\n")

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import gevent
+
 from afanasy_py.core import hosts, registration
 from afanasy_py.core.farm import Farm
 from afanasy_py.core.job import SYSJOB_ID, Job
@@ -186,6 +188,15 @@ class StoredFarm:
         self.farm.settle()
         self.keep()
         return key
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Let the store's greenlets work until something is so."""
+    for _ in range(2000):
+        if condition():
+            return
+        gevent.sleep(0.005)
+    raise AssertionError("it never came to be")
 
 
 def _own_settings(settings: Settings) -> dict[str, Any]:

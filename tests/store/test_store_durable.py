@@ -17,7 +17,7 @@ from afanasy_py.errors import StoreError
 from afanasy_py.msg.types import TaskStatus
 from afanasy_py.store import journal
 from afanasy_py.store import store as store_module
-from tests.store.store_farm import NOW, FaultyDisk, InlineMirror, StoredFarm, picture
+from tests.store.store_farm import NOW, FaultyDisk, InlineMirror, StoredFarm, picture, until
 
 
 @pytest.fixture
@@ -274,8 +274,7 @@ def test_a_full_disk_is_told_and_nothing_is_missing_when_there_is_room_again(
     with pytest.raises(StoreError):
         server.add_job("three")
     disk.error, disk.room = 0, None
-    gevent.sleep(0.05)
-    assert server.store.refusal() == ""
+    until(lambda: server.store.refusal() == "")
     assert len(told) == 2
     assert "ALARM" in told[0]
     assert caplog.text.count("the farm goes on in memory") == 1
@@ -302,15 +301,14 @@ def test_a_vanished_folder_is_told_and_all_is_written_anew_when_it_is_back(
     third = server.add_job("three")
     server.end_run(render)
     shutil.rmtree(server.root if remade == "root" else server.root / journal.FOLDER)
-    gevent.sleep(0.05)
     if remade == "root":
-        assert "Make it again" in server.store.refusal()
+        until(lambda: "Make it again" in server.store.refusal())
         with pytest.raises(StoreError):
             server.act("jobs", [third.id], params={"annotation": "kept"})
-        gevent.sleep(0.05)
         server.root.mkdir()
-        gevent.sleep(0.1)
+        until(lambda: server.store.refusal() == "")
     else:
+        until(lambda: "gone" in caplog.text and server.store.refusal() == "")
         server.act("jobs", [third.id], params={"annotation": "kept"})
     assert server.store.refusal() == ""
     server.store.flush()
@@ -342,8 +340,26 @@ def test_a_bug_while_writing_is_told_and_nobody_waits_for_ever(
         with pytest.raises(StoreError, match="a bug in the store"):
             server.act("jobs", [job.id], params={"annotation": "x"})
     assert "caught a bug" in caplog.text
-    server.act("jobs", [job.id], params={"annotation": "y"})
-    assert server.store.refusal() == ""
+    until(lambda: server.store.refusal() == "")
+    assert server.again().farm.jobs.by_id[job.id].annotation == "x"
+
+
+def test_one_node_that_cannot_be_encoded_does_not_keep_the_others_from_the_disk(
+    server: StoredFarm, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad, good = server.add_job("bad"), server.add_job("good")
+    with monkeypatch.context() as broken:
+        broken.setattr(type(bad), "to_json", lambda job, form: 1 / 0 if job is bad else {"name": job.name})
+        bad.annotation = good.annotation = "x"
+        server.farm.save(bad)
+        server.farm.save(good)
+        server.keep()
+    assert f"it cannot be encoded, and is not stored: jobs {bad.id}" in caplog.text
+    server.act("users", [2], params={"annotation": "y"})
+    server.kill()
+    image = journal.load(server.disk, server.root / journal.FOLDER).image
+    assert image.nodes["jobs"][good.id].document == b'{"name":"good"}'
+    assert b'"bad"' in image.nodes["jobs"][bad.id].document
 
 
 def test_a_second_server_is_refused(server: StoredFarm) -> None:
