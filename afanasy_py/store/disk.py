@@ -113,6 +113,14 @@ class Disk:
         """Cut a file."""
         os.ftruncate(fd, size)
 
+    def shorten(self, path: Path, size: int) -> None:
+        """Cut a file that is longer, if there is one."""
+        try:
+            if path.stat().st_size > size:
+                os.truncate(path, size)
+        except FileNotFoundError:
+            pass  # then there is nothing to cut
+
     def is_same(self, fd: int | None, path: Path) -> bool:
         """Return whether an open file is the one of that path; without a file, whether its folder is there."""
         try:

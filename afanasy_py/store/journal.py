@@ -400,12 +400,21 @@ class Writer:
         except OSError:
             self._disk.close(fd)
             raise
-        self.close()
+        self._leave_old()
         self._fd = fd
         self._next_segment = number + 1
         self._next_frame += 1
         self._end = self._room = len(frame)
         return fd
+
+    def _leave_old(self) -> None:
+        """Close the segment before, or give back the room that a killed server left in it."""
+        try:
+            if self._fd is None and self._next_segment:
+                self._disk.shorten(segment_path(self._folder, self._next_segment - 1), self._end)
+            self.close()
+        except OSError:
+            pass  # the head of the new segment tells where that one ends
 
     def _give_up(self) -> None:
         """Leave a segment in which a write failed: nobody knows what of it is on the disk."""
