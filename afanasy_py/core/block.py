@@ -138,6 +138,10 @@ class Block(BlockRecord):
         """Look whether a run that the block keeps itself takes too long."""
         raise NotImplementedError
 
+    def restart_own(self, farm: Farm, subject: str) -> None:
+        """Forget the tasks that the block keeps itself; `subject` is who wants that, for their log."""
+        raise NotImplementedError
+
     def offered_task(self) -> int:
         """Return the one task that the block offers now, or -1 (spec scheduling 2.1.6, 5)."""
         tasks = self.tasks

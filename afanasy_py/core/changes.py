@@ -43,6 +43,24 @@ class TaskFile:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class CommandWaits:
+    """A command of the system job waits; `document` is its JSON. Numbers rise within a block."""
+
+    block_num: int
+    number: int
+    document: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CommandsGone:
+    """Commands of the system job wait no longer: those of a block from number `first` to `last`."""
+
+    block_num: int
+    first: int
+    last: int
+
+
 @dataclass(slots=True)
 class Changes:
     """Everything that waits to be taken by the shell."""
@@ -58,6 +76,8 @@ class Changes:
     removed: list[Removed] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
     files: list[TaskFile] = field(default_factory=list)
+    #: What happened to the queues of the system job, in order.
+    commands: list[CommandWaits | CommandsGone] = field(default_factory=list)
     #: Rows for the statistics.
     rows: list[StatsRow] = field(default_factory=list)
     #: (level, text) for the server's own log; levels of `logging`.
@@ -66,5 +86,11 @@ class Changes:
     def is_durable(self) -> bool:
         """Return whether anything here must be on disk before the answer leaves."""
         return bool(
-            self.nodes or self.tasks or self.removed or self.outputs or self.block_tasks or self.files
+            self.nodes
+            or self.tasks
+            or self.removed
+            or self.outputs
+            or self.block_tasks
+            or self.files
+            or self.commands
         )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from afanasy_py.core.block import Block
 from afanasy_py.core.branch import clean_name
+from afanasy_py.core.changes import CommandsGone
 from afanasy_py.core.job import Job
 from afanasy_py.core.task_states import OFF, RUN
 from afanasy_py.msg.json_text import dump_json
@@ -78,7 +79,19 @@ def _copied(filled: tuple[list[Any] | dict[str, Any], ...]) -> tuple[Any, ...]:
 class Batch:
     """Keys and values that wait to be written."""
 
-    __slots__ = ("block_tasks", "files", "lines", "more", "nodes", "outputs", "removed", "serial", "tasks")
+    __slots__ = (
+        "block_tasks",
+        "commands",
+        "commands_gone",
+        "files",
+        "lines",
+        "more",
+        "nodes",
+        "outputs",
+        "removed",
+        "serial",
+        "tasks",
+    )
 
     def __init__(self) -> None:
         self.nodes: dict[tuple[str, int], None] = {}
@@ -89,6 +102,9 @@ class Batch:
         self.outputs: list[Output] = []
         self.files: list[TaskFile] = []
         self.serial = False
+        #: {(block of the system job, number): JSON of a waiting command}
+        self.commands: dict[tuple[int, int], bytes] = {}
+        self.commands_gone: list[CommandsGone] = []
         #: Records that are encoded already.
         self.more: list[bytes] = []
         #: {(kind, id): last line of the log that was stored before this batch}
@@ -108,8 +124,26 @@ class Batch:
         self.outputs += later.outputs
         self.files += later.files
         self.serial = self.serial or later.serial
+        for gone in later.commands_gone:
+            self.forget_commands(gone)
+        self.commands.update(later.commands)
         self.more += later.more
         return self
+
+    def forget_commands(self, gone: CommandsGone) -> None:
+        """Note that commands of the system job wait no longer."""
+        waiting, block_num, first, last = self.commands, gone.block_num, gone.first, gone.last
+        if last - first < len(waiting):
+            for number in range(first, last + 1):
+                waiting.pop((block_num, number), None)
+        else:
+            for key in [key for key in waiting if key[0] == block_num and first <= key[1] <= last]:
+                del waiting[key]
+        before = self.commands_gone[-1] if self.commands_gone else None
+        if before is not None and (before.block_num, before.last + 1) == (block_num, first):
+            self.commands_gone[-1] = CommandsGone(block_num, before.first, last)
+        else:
+            self.commands_gone.append(gone)
 
 
 class Capture:
@@ -129,12 +163,10 @@ class Capture:
         self.erring: dict[tuple[int, int], None] = {}
         #: {host: its name as bytes}
         self._hosts: dict[str, bytes] = {}
-        self._commands = b"[]"
 
-    def adopt(self, farm: Farm, folders: dict[tuple[str, int], str], commands: bytes) -> None:
+    def adopt(self, farm: Farm, folders: dict[tuple[str, int], str]) -> None:
         """Take the farm as it was loaded for what is stored."""
         self.folders.update(folders)
-        self._commands = commands
         for kind in KINDS:
             for node in getattr(farm, kind):
                 if (kind, node.id) in folders and node.log_lines:
@@ -173,6 +205,13 @@ class Capture:
         if changes.serial:
             batch.serial = True
             changes.serial = False
+        if changes.commands:
+            for change in changes.commands:
+                if isinstance(change, CommandsGone):
+                    batch.forget_commands(change)
+                else:
+                    batch.commands[change.block_num, change.number] = change.document
+            changes.commands.clear()
         return waits
 
     def _must_wait(self, farm: Farm, changes: Changes) -> bool:
@@ -244,6 +283,11 @@ class Capture:
             records.encode_output(o.job_id, o.block_num, o.task_num, o.start, o.data) for o in batch.outputs
         ]
         out += [records.encode_file(f.job_id, f.block_num, f.task_num, f.name, f.data) for f in batch.files]
+        out += [
+            records.encode_commands_gone(gone.block_num, gone.first, gone.last)
+            for gone in batch.commands_gone
+        ]
+        out += [records.encode_command(*place, document) for place, document in batch.commands.items()]
         out += batch.more
         return b"".join(out)
 
@@ -265,7 +309,10 @@ class Capture:
         batch = self.batch
         self._prints.clear()
         self._lines.clear()
-        self._commands = b"[]"
+        keeper: Any = farm.sysjob
+        if hasattr(keeper, "commands"):
+            batch.commands = {(block, c.number): c.encode() for block, c in keeper.commands()}
+        batch.commands_gone.clear()
         batch.serial = True
         batch.removed.clear()
         for kind in KINDS:
@@ -283,18 +330,6 @@ class Capture:
                         (*place, number) for number, st in enumerate(states) if touched or st != new
                     )
                 )
-
-    def look_at_commands(self, farm: Farm) -> bool:
-        """Put the waiting commands of the system job into the batch, if others wait than were stored."""
-        keeper: Any = farm.sysjob
-        if not hasattr(keeper, "job"):
-            return False
-        document = dump_json(keeper.dump())
-        if document == self._commands:
-            return False
-        self._commands = document
-        self.batch.more.append(records.encode_commands(document))
-        return True
 
     def add_logs(self, farm: Farm) -> None:
         """Put all lines of logs that are not stored yet into the batch."""

@@ -14,7 +14,9 @@ from typing import Any
 from afanasy_py.store import records
 from afanasy_py.store.records import (
     Arrays,
+    Command,
     Commands,
+    CommandsGone,
     Created,
     Errors,
     File,
@@ -186,8 +188,8 @@ class Image:
         self.jobs_serial = 0
         #: Unix seconds; 0: not known.
         self.time_created = 0
-        #: JSON of the waiting commands of the system job.
-        self.commands = b"[]"
+        #: {block of the system job: {number: JSON of a waiting command}}
+        self.commands: dict[int, dict[int, bytes]] = {}
 
     def block(self, job_id: int, block_num: int) -> BlockImage | None:
         """Return a block, or None."""
@@ -221,8 +223,12 @@ class Image:
                 self.jobs_serial = max(self.jobs_serial, record.value)
             case Created():
                 self.time_created = record.value
+            case Command():
+                self.commands.setdefault(record.block_num, {})[record.number] = record.document
+            case CommandsGone():
+                self._forget_commands(record)
             case Commands():
-                self.commands = record.document
+                self._set_old_commands(record)
             case Log():
                 node = self.nodes[record.kind].get(record.id)
                 if node is not None:
@@ -245,6 +251,24 @@ class Image:
             case Output() | File():
                 pass  # these are files and nothing else
 
+    def _forget_commands(self, record: CommandsGone) -> None:
+        waiting = self.commands.get(record.block_num)
+        if waiting is None:
+            return
+        if record.last - record.first < len(waiting):
+            for number in range(record.first, record.last + 1):
+                waiting.pop(number, None)
+        else:
+            for number in [n for n in waiting if record.first <= n <= record.last]:
+                del waiting[number]
+
+    def _set_old_commands(self, record: Commands) -> None:
+        self.commands = {}
+        for number, old in enumerate(json.loads(record.document)):
+            names = ("queued_at", "text", "working_directory", "user_name", "job_name", "task_name")
+            document = json.dumps([number, *(old[name] for name in names)]).encode()
+            self.commands.setdefault(old["block"], {})[number] = document
+
     def _set_node(self, record: Node) -> None:
         nodes = self.nodes[record.kind]
         node = nodes.get(record.id)
@@ -263,11 +287,10 @@ class Image:
 
     def encode(self) -> Iterator[bytes]:
         """Yield everything as records, one piece for each node."""
-        yield (
-            records.encode_created(self.time_created)
-            + records.encode_serial(self.jobs_serial)
-            + records.encode_commands(self.commands)
-        )
+        yield records.encode_created(self.time_created) + records.encode_serial(self.jobs_serial)
+        for block_num, waiting in self.commands.items():
+            for number, document in waiting.items():
+                yield records.encode_command(block_num, number, document)
         for nodes in self.nodes.values():
             for node in nodes.values():
                 yield b"".join(_encode_node(node))

@@ -16,7 +16,6 @@ from afanasy_py.core import restore
 from afanasy_py.core.job import SYSJOB_ID
 from afanasy_py.core.restore import StoredNode, StoredTasks
 from afanasy_py.errors import RequestError, StoreError
-from afanasy_py.msg.json_text import dump_json
 from afanasy_py.store import journal
 from afanasy_py.store.image import BlockImage, Image, NodeImage
 from afanasy_py.store.journal import FOLDER, Mirror, Position
@@ -181,7 +180,8 @@ def fill_farm(farm: Farm, source: Source, root: Path) -> list[str]:
         keeper: Any = farm.sysjob
         if hasattr(keeper, "adopt"):
             keeper.adopt(job)
-            keeper.load(json.loads(image.commands))
+            for block_num, waiting in image.commands.items():
+                keeper.load(block_num, (waiting[number] for number in sorted(waiting)))
 
     restore.restore_all(farm, kinds, _stored_jobs(image, root, problems), adopt)
     # What was just read need not be written.
@@ -257,8 +257,3 @@ def find_thumbnail(folder: Path, node: NodeImage) -> str:
             if found:
                 return str(found[0])
     return ""
-
-
-def commands_of(image: Image) -> bytes:
-    """Return the commands of the system job as the farm would dump them."""
-    return dump_json(json.loads(image.commands))

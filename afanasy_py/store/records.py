@@ -26,7 +26,9 @@ from afanasy_py.errors import StoreError
     ARRAYS,
     CREATED,
     STATE,
-) = range(1, 14)
+    COMMAND,
+    COMMANDS_GONE,
+) = range(1, 16)
 
 #: Kinds of nodes; their numbers are part of the format.
 KINDS = ("jobs", "renders", "users", "branches", "pools")
@@ -49,6 +51,10 @@ _PLACE = struct.Struct("<II")
 _OUTPUT = struct.Struct("<IIII")
 _FILE = struct.Struct("<IIIH")
 _NUMBER = struct.Struct("<q")
+#: Block, number.
+_COMMAND = struct.Struct("<Iq")
+#: Block, first number, last number.
+_COMMANDS_GONE = struct.Struct("<Iqq")
 _LOG = struct.Struct("<BI")
 #: Job, block, number of tasks, number of those for which figures are kept (all or none), size of the hosts.
 _ARRAYS = struct.Struct("<IIIII")
@@ -148,9 +154,25 @@ class Created(NamedTuple):
 
 
 class Commands(NamedTuple):
-    """JSON of the waiting commands of the system job."""
+    """JSON of all waiting commands of the system job, as they were once written; now each has a record."""
 
     document: bytes
+
+
+class Command(NamedTuple):
+    """JSON of a waiting command of the system job."""
+
+    block_num: int
+    number: int
+    document: bytes
+
+
+class CommandsGone(NamedTuple):
+    """Commands from number `first` to `last` wait no longer."""
+
+    block_num: int
+    first: int
+    last: int
 
 
 class Log(NamedTuple):
@@ -194,6 +216,8 @@ Record = (
     | File
     | Serial
     | Commands
+    | Command
+    | CommandsGone
     | Log
     | Errors
     | Arrays
@@ -263,9 +287,14 @@ def encode_created(value: int) -> bytes:
     return _record(CREATED, _NUMBER.pack(value))
 
 
-def encode_commands(document: bytes) -> bytes:
-    """Return the record of the commands of the system job."""
-    return _record(COMMANDS, document)
+def encode_command(block_num: int, number: int, document: bytes) -> bytes:
+    """Return the record of a waiting command of the system job."""
+    return _record(COMMAND, _COMMAND.pack(block_num, number), document)
+
+
+def encode_commands_gone(block_num: int, first: int, last: int) -> bytes:
+    """Return the record of commands that wait no longer."""
+    return _record(COMMANDS_GONE, _COMMANDS_GONE.pack(block_num, first, last))
 
 
 def encode_log(kind: str, node_id: int, document: bytes) -> bytes:
@@ -353,6 +382,8 @@ _DECODERS: dict[int, Callable[[bytes], Record]] = {
     FILE: _decode_file,
     SERIAL: lambda body: Serial(*_NUMBER.unpack(body)),
     COMMANDS: Commands,
+    COMMAND: lambda body: Command._make((*_COMMAND.unpack_from(body), body[_COMMAND.size :])),
+    COMMANDS_GONE: lambda body: CommandsGone(*_COMMANDS_GONE.unpack(body)),
     LOG: _decode_log,
     ERRORS: lambda body: Errors._make((*_PLACE.unpack_from(body), body[_PLACE.size :])),
     ARRAYS: _decode_arrays,

@@ -23,7 +23,7 @@ from afanasy_py.store import journal, layout
 from afanasy_py.store.capture import Batch, Capture, node_folder
 from afanasy_py.store.disk import Disk
 from afanasy_py.store.journal import FOLDER, Position, Writer
-from afanasy_py.store.load import begin_again, begin_journal, commands_of, fill_farm, read_source
+from afanasy_py.store.load import begin_again, begin_journal, fill_farm, read_source
 from afanasy_py.store.mirror_process import MirrorProcess
 from afanasy_py.store.outputs import Outputs
 from afanasy_py.store.records import KINDS, encode_serial
@@ -154,7 +154,7 @@ class Store:
         for problem in fill_farm(farm, source, self.root):
             log.error("store: %s", problem)
         folders = {(kind, n.id): n.folder for kind, nodes in image.nodes.items() for n in nodes.values()}
-        self._capture.adopt(farm, folders, commands_of(image))
+        self._capture.adopt(farm, folders)
         self._journal_id = source.journal_id
         self._time_created = image.time_created
         self._writer = Writer(
@@ -375,8 +375,6 @@ class Store:
             now = self._clock.now()
             self._check_disk(now)
             self._check_folder()
-            if self._capture.look_at_commands(self._farm):
-                self._wanted.set()
             self._mirror.look(now)
             self._outputs.forget_before(self._mirror.position)
             if self._error:
@@ -459,7 +457,6 @@ class Store:
         self._wanted.set()
         self._writer_loop.join()
         self._capture.take(self._farm)
-        self._capture.look_at_commands(self._farm)
         self._capture.add_logs(self._farm)
         if not self._write_batch():
             log.error("store: the last changes are not on the disk: %s", self._error)

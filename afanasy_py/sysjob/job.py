@@ -5,6 +5,7 @@ It carries post commands of deleted jobs, wake-on-LAN requests and events. Sourc
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from afanasy_py.core import registration
@@ -14,7 +15,8 @@ from afanasy_py.core.job import SYSJOB_ID, Job
 from afanasy_py.core.node import MASK_FIND
 from afanasy_py.core.tasks import Tasks
 from afanasy_py.msg.records.block import TaskData
-from afanasy_py.sysjob.block import DUMMY_NAME, Command, SystemBlock
+from afanasy_py.sysjob.block import DUMMY_NAME, SystemBlock
+from afanasy_py.sysjob.commands import Command, decode_command
 from afanasy_py.sysjob.line_json import line_json
 
 if TYPE_CHECKING:
@@ -112,11 +114,12 @@ class SystemJobKeeper(SystemJob):
         task_name: str = "",
     ) -> None:
         """Queue a command in a block."""
-        farm = self.farm
+        farm, block = self.farm, self.block(number)
         name = task_name or _short_name(text)
-        command = Command(text, working_directory, user_name, job_name, name, int(farm.now))
-        self.block(number).queue(farm, command)
-        farm.timers.add(farm.now + farm.settings.af_sysjob_tasklife + 1, "sysjob")
+        command = Command(
+            block.next_number, int(farm.now), text, working_directory, user_name, job_name, name
+        )
+        block.queue(farm, command)
 
     # -- what the farm asks
 
@@ -154,46 +157,22 @@ class SystemJobKeeper(SystemJob):
 
     def tick(self) -> None:
         """Drop what waited for too long."""
-        due = [when for number in range(len(BLOCKS)) if (when := self.block(number).drop_old(self.farm))]
-        if due:
-            self.farm.timers.add(min(due), "sysjob")
+        for number in range(len(BLOCKS)):
+            self.block(number).drop_old(self.farm)
 
     # -- over a restart
 
-    def dump(self) -> list[dict[str, Any]]:
-        """Return the waiting commands and tasks as plain values."""
-        found = []
+    def commands(self) -> Iterator[tuple[int, Command]]:
+        """Yield the number of the block and the command for all that is not done."""
         for number in range(len(BLOCKS)):
-            block = self.block(number)
-            waiting = [task.command for task in block.system_tasks.values()] + list(block.commands)
-            for c in waiting:
-                found.append(
-                    {
-                        "block": number,
-                        "text": c.text,
-                        "working_directory": c.working_directory,
-                        "user_name": c.user_name,
-                        "job_name": c.job_name,
-                        "task_name": c.task_name,
-                        "queued_at": c.queued_at,
-                    }
-                )
-        return found
+            for command in self.block(number).all_commands():
+                yield number, command
 
-    def load(self, commands: list[dict[str, Any]]) -> None:
-        """Queue commands that waited when the server was stopped."""
-        for c in commands:
-            command = Command(
-                c["text"],
-                c["working_directory"],
-                c["user_name"],
-                c["job_name"],
-                c["task_name"],
-                c["queued_at"],
-            )
-            self.block(c["block"]).queue(self.farm, command)
-        if commands:
-            self.farm.timers.add(self.farm.now + 1, "sysjob")
+    def load(self, number: int, documents: Iterable[bytes]) -> None:
+        """Queue what waited in a block when the server was stopped: JSON of commands in order."""
+        block = self.block(number)
+        for document in documents:
+            block.queue_again(self.farm, decode_command(document))
 
 
 def prepare_block(block: SystemBlock, job: Job) -> None:

@@ -94,7 +94,7 @@ class StoredFarm:
         self.settings = Settings(af_store_folder=str(root), **settings)
         self.farm = Farm(self.settings, now)
         self.farm.now = now
-        self.farm.sysjob = keeper = SystemJobKeeper(self.farm)
+        self.farm.sysjob = self.keeper = keeper = SystemJobKeeper(self.farm)
         self.disk = disk or Disk()
         self.store = Store(root, self.settings, FakeClock(), self.disk, InlineMirror(self.disk, root))  # type: ignore[arg-type]
         self.store.lock()

@@ -169,8 +169,9 @@ def test_logs_of_nodes_are_kept(server: StoredFarm) -> None:
 def test_commands_of_the_system_job_wait_over_a_restart(server: StoredFarm) -> None:
     job = server.add_job("one", command_post="echo gone")
     server.act("jobs", [job.id], operation={"type": "delete"})
-    server = server.again(clean=True)
-    assert [command["text"] for command in server.farm.sysjob.dump()] == ["echo gone"]  # type: ignore[attr-defined]
+    for clean in (True, False):
+        server = server.again(clean=clean)
+        assert [command.text for _, command in server.keeper.commands()] == ["echo gone"]
 
 
 def test_a_deletion_that_waited_for_running_tasks_goes_on(server: StoredFarm) -> None:

@@ -83,6 +83,8 @@ def _encode(record: Record) -> bytes:
             return records.encode_node(record)
         case records.Arrays():
             return records.encode_arrays(record)
+        case records.CommandsGone():
+            return records.encode_commands_gone(*record)
     name = type(record).__name__.lower()
     found: bytes = getattr(records, f"encode_{name}")(*record)
     return found
@@ -100,7 +102,8 @@ RECORDS: st.SearchStrategy[Record] = st.one_of(
     st.builds(records.File, NUMBER, NUMBER, NUMBER, TEXT, st.binary()),
     st.builds(records.Serial, LONG),
     st.builds(records.Created, LONG),
-    st.builds(records.Commands, st.binary()),
+    st.builds(records.Command, NUMBER, LONG, st.binary()),
+    st.builds(records.CommandsGone, NUMBER, LONG, LONG),
     st.builds(records.Log, KIND, NUMBER, st.binary()),
     st.builds(records.Errors, NUMBER, NUMBER, st.binary()),
     st.builds(records.Arrays, NUMBER, NUMBER, NUMBER, NUMBER, st.binary(), st.binary()),

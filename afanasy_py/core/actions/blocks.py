@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from afanasy_py.core import depends, registration, running
 from afanasy_py.core.actions.action import Action, Operations
-from afanasy_py.core.actions.tasks import operate_task
+from afanasy_py.core.actions.tasks import RESTART, operate_task
 from afanasy_py.core.block import APPENDED_TASKS, Block
 from afanasy_py.core.fields import ABSENT, BLOCK_PARAMS, DEMO_LOCKED, apply_fields, get_int, get_ints, get_str
 from afanasy_py.core.job import FLAG_MAINTENANCE
@@ -30,7 +30,7 @@ TASK_OPERATIONS: dict[str, tuple[int, int]] = {
     "done": (ALL_BITS & ~DON, DON),
     "suspend": (RDY | RUN | SKP, SUS),
     "continue": (SUS, RDY),
-    "restart": (0, RDY),
+    "restart": RESTART,
     "restart_running": (RUN, 0),
     "restart_skipped": (SKP, RDY),
     "restart_done": (DON, RDY),

@@ -85,6 +85,7 @@ def _pause(action: Action, job: Job) -> None:
 
 
 def _restart_tasks(action: Action, job: Job, with_st: int) -> None:
+    """Restart the tasks that have any of some bits; 0: all tasks."""
     for block in job.blocks:
         for number in range(block.tasks.num):
             operate_task(action, block, number, with_st, RDY)
