@@ -134,7 +134,8 @@ class MirrorWriter:
             OSError: Something cannot be written; it is tried again with the next step.
         """
         frames = self._follower.take()
-        self.is_behind = sum(len(frame.payload) for frame in frames) > READ_MOST // 2
+        much = sum(len(frame.payload) for frame in frames) > READ_MOST // 2
+        self.is_behind = much or self._follower.has_next()
         for frame in frames:
             self._apply(frame)
         self.write()
