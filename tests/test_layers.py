@@ -12,7 +12,8 @@ ROOT = Path(afanasy_py.__file__).parent
 #: {layer: layers below it that it may import}. A layer is a module or a package right in `afanasy_py`.
 BASE = {"errors", "settings"}
 SMALL = BASE | {"ip_masks", "paths"}
-CORE = BASE | {"msg", "stats_rows"}
+ACCESS = {"errors", "ip_masks", "access"}
+CORE = BASE | ACCESS | {"msg", "stats_rows"}
 OUTSIDE = SMALL | CORE | {"core", "sysjob"}
 CONFIG = {"config", "config_files", "arguments", "machine", "clock", "logs"}
 ALLOWED: dict[str, set[str]] = {
@@ -20,6 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "settings": {"errors"},
     "stats_rows": set(),
     "ip_masks": {"errors"},
+    "access": {"errors", "ip_masks"},
     "paths": set(),
     "msg": BASE,
     "core": CORE,
@@ -51,7 +53,7 @@ IMPURE = {
     "asyncio", "gevent", "io", "multiprocessing", "os", "pathlib", "psycopg2", "random", "secrets", "select",
     "shutil", "signal", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "threading", "time", "uuid",
 }  # fmt: skip
-PURE_LAYERS = ("core", "msg", "sysjob", "errors", "stats_rows", "ip_masks")
+PURE_LAYERS = ("access", "core", "msg", "sysjob", "errors", "stats_rows", "ip_masks")
 #: Built-in functions that a pure layer must not call.
 IMPURE_CALLS = {"open", "print", "input"}
 
