@@ -93,8 +93,8 @@ class Settings:
     )
     af_http_hosts: tuple[str, ...] = setting(
         (),
-        "More names under which browsers may call the server, beside addresses, `localhost`, `af_servername` "
-        "and the names of its machine.",
+        "More names under which browsers may call the server, beside addresses, names without a dot, "
+        "`af_servername` and the names of its machine.",
         own=True,
     )
     af_http_origins: tuple[str, ...] = setting(

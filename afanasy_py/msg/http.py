@@ -26,6 +26,9 @@ _HEADER_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t -~\x80-\x
 _SINGLE = frozenset({"host", "origin", "content-length", "transfer-encoding", "afanasy"})
 
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]+)(?::[0-9]*)?")
+#: A name without a dot is one of the studio's own network: nobody can register it. Countries may give theirs,
+#: of two letters, an address; a dot at the end would ask for such a name.
+_LOCAL_NAME = re.compile(r"[0-9a-z_](?:[0-9a-z_-]{1,61}[0-9a-z_])")
 
 REASONS = {
     200: "OK",
@@ -172,8 +175,8 @@ def check_site(
 ) -> None:
     """Refuse what a page of another site makes a browser send.
 
-    `Host` must name this server: an address, `localhost`, or one of its names. A page can make its own name
-    point to the server (DNS rebinding), but an address is never its own. `Origin` must be the same host and
+    `Host` must name this server: an address, a name without a dot, or one of its names. A page can make its own
+    name point to the server (DNS rebinding), but an address or a name without a dot is never its own. `Origin` must be the same host and
     port, or listed. Requests without these headers come from programs, or from pages that only read.
 
     Args:
@@ -201,6 +204,8 @@ def _names_this_server(host: str, names: AbstractSet[str]) -> bool:
     match = _HOST.fullmatch(host)
     if match is None:
         return False
+    if _LOCAL_NAME.fullmatch(match[1]):
+        return True
     name = match[1].strip("[]").rstrip(".")
     if name == "localhost" or name in names or host in names:
         return True

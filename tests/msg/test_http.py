@@ -34,7 +34,7 @@ def is_refused(asked: HttpHead) -> bool:
     [
         "127.0.0.1:51000", "10.1.2.3", "[::1]:51000", "[fe80::1]", "localhost", "LocalHost:51000",
         "localhost.", "farm:51000", "farm.studio.example:51000", "FARM.studio.example.", "render.studio.example",
-        "other.example:8080",
+        "other.example:8080", "afserver", "afserver:51000", "Render-Box_01",
     ],
 )  # fmt: skip
 def test_a_host_that_names_the_server_may_be_asked(host: str) -> None:
@@ -46,8 +46,8 @@ def test_a_host_that_names_the_server_may_be_asked(host: str) -> None:
     [
         "evil.example", "evil.example:51000", "farm.studio.example.evil.example", "127.0.0.1.evil.example",
         "other.example:80", "10.1.2", "[::1]x", "a:b:c", "localhost.evil.example:51000",
-        "1.2.3.4@evil.example", "evil.example\tlocalhost", "::1", "evil", "ai.", "other.example",
-        "portal.studio.example", "wiki.example:8080", "localhost@evil", "127.0.0.1:51000@evil.example",
+        "1.2.3.4@evil.example", "evil.example\tlocalhost", "::1", "ai", "ai.", "evil.", "other.example",
+        "portal.studio.example", "wiki.example:8080", "localhost@evil", "127.0.0.1:51000@evil.example", "-evil", "e%76il",
     ],
 )  # fmt: skip
 def test_a_name_that_points_to_the_server_is_not_enough(host: str) -> None:
