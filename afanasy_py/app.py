@@ -276,9 +276,9 @@ class App:
         """Run the pre commands of a job, then let it begin; only this answer waits for them."""
         job = wanted.job
         lines = []
-        for command, directory in wanted.commands:
+        for whose, command, directory in wanted.commands:
             log.info("Executing command:\n%s", command)
-            lines.append(self._run_command(command, directory))
+            lines.append(whose + self._run_command(command, directory))
         farm = self.farm
         farm.begin(self.clock.now())
         answer = registration.finish_commands(farm, job, lines)

@@ -130,8 +130,12 @@ class Farm:
         self._risen: list[Branch | Pool] = []
         #: {render id: render}: busy ones that have run out of tasks in this cycle.
         self._vacant: dict[int, Render] = {}
-        #: Jobs that came in this cycle.
+        #: Jobs that began in this cycle; they look new until it ends.
         self._new_jobs: list[Job] = []
+        #: When the last answered action began a cycle (0: none yet), and when the cycle ends that
+        #: something waits for.
+        self._cycle_start = 0.0
+        self._cycle_end = 0.0
         #: The last number of `turn`, what it was for, and when.
         self._turn = 0
         self._turn_kind = ""
@@ -229,7 +233,10 @@ class Farm:
                     if run is not None:
                         running.check_run(self, run)
             case "cycle":
-                self.end_cycle()
+                if self.now < self._cycle_end:
+                    self.timers.add(self._cycle_end, "cycle")
+                else:
+                    self.end_cycle()
             case "window":
                 self._open_window(args[0], args[1])
             case "job":
@@ -433,13 +440,18 @@ class Farm:
             if not block.is_numeric():
                 self.changes.block_tasks[job.id, block.block_num] = None
         job.is_new = True
-        self._new_jobs.append(job)
-        self._watch_cycle()
         self.watch_life(job)
         self.wake_waiters(job)
         self.line(
             f'Job registered: "{job.name}"[{job.id}]: {job.user_name}@{job.host_name}[{job.user_list_order}]'
         )
+
+    def begin_job(self, job: Job) -> None:
+        """Let a job that was added begin its life; until the cycle ends it looks new (`Job.to_json`)."""
+        job.locked = False
+        self._new_jobs.append(job)
+        self._watch_cycle()
+        self.touch_whole_job(job)
 
     def delete_job(self, job: Job) -> None:
         """Begin to delete a job: at once when nothing of it runs, else when the last run has ended."""
@@ -679,10 +691,20 @@ class Farm:
             self._note_empty(parent)
 
     def _watch_cycle(self) -> None:
-        self.timers.add(self.now + CYCLE, "cycle")
+        """Note that something waits for the end of the cycle.
+
+        Cycles follow one another from the last answered action on, as those of the original do.
+        """
+        if self._cycle_end <= self.now:
+            start = self._cycle_start or self.now
+            passed = (self.now - start) // CYCLE
+            self._cycle_end = start + (passed + 1) * CYCLE
+            self.timers.add(self._cycle_end, "cycle")
 
     def pass_cycle(self) -> None:
         """End a cycle in the middle of a call: what changed so far is shown as the original would."""
+        self._cycle_start = self.now
+        self._cycle_end = min(self._cycle_end, self.now)
         self._refresh_dirty()
         if self.freed:
             self._free_hosts()
@@ -711,7 +733,8 @@ class Farm:
             table.release_ids()
         for job in self._new_jobs:
             job.is_new = False
-            self.changed(job)
+            if not job.gone:
+                self.changed(job)
         self._new_jobs.clear()
         if self._risen or self._rising:
             self._watch_cycle()

@@ -7,13 +7,15 @@ it. Source: spec scheduling 2.6, 2.7, 2.8.1, 7.11.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from afanasy_py.core.pool import Pool
     from afanasy_py.core.render import Render
 
 COUNT, USAGE, HOSTS, MAX_HOSTS = range(4)
+
+T = TypeVar("T")
 
 
 def chain(node: Render | Pool) -> Iterator[Render | Pool]:
@@ -88,15 +90,29 @@ def _has_pool_ticket(render: Render, name: str, count: int) -> bool:
     return True
 
 
+def newest_first(known: dict[str, T], added: dict[str, T]) -> dict[str, T]:
+    """Return tickets with others added or changed; the order is not defined, the original mostly has this."""
+    return {name: added[name] for name in reversed(added) if name not in known} | known | added
+
+
+def known_ticket(node: Render | Pool, kind: str, name: str) -> list[int]:
+    """Return a ticket of a node, known from now on."""
+    tickets: dict[str, list[int]] = getattr(node, kind)
+    if name not in tickets:
+        tickets = newest_first(tickets, {name: [-1, 0, 0, -1]})
+        setattr(node, kind, tickets)
+    return tickets[name]
+
+
 def take_tickets(render: Render, tickets: dict[str, int]) -> None:
     """Count tickets that a starting task takes (spec 2.7.4)."""
     for name, count in tickets.items():
-        own = render.tickets_host.setdefault(name, [-1, 0, 0, -1])
+        own = known_ticket(render, "tickets_host", name)
         first = own[USAGE] == 0
         own[USAGE] += count
         pool = render.pool_node
         while pool is not None:
-            ticket = pool.tickets_pool.setdefault(name, [-1, 0, 0, -1])
+            ticket = known_ticket(pool, "tickets_pool", name)
             ticket[USAGE] += count
             ticket[HOSTS] += first
             pool = pool.pool_node

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from afanasy_py.core.farmpart import newest_first
 from afanasy_py.core.masks import is_valid
 from afanasy_py.core.node import MASK_FIND, MASK_REGEX, NODE_HIDDEN, SOLVE_CAPACITY, SOLVE_PRIORITY
 from afanasy_py.core.table import mask_words
@@ -226,13 +227,13 @@ def _tickets() -> Field:
         value = obj.get("tickets")
         if type(value) is not dict:
             return
-        merged = dict(node.tickets)
+        added = {}
         for key, count in value.items():
             if type(count) is not int or count not in INT32:
                 break
-            merged[key] = count
+            added[key] = count
             note(f'tickets[{key}]="{count}"')
-        node.tickets = merged
+        node.tickets = newest_first(node.tickets, added)
 
     return Field("tickets", apply)
 
@@ -257,7 +258,8 @@ def _farm_tickets(name: str) -> Field:
         value = obj[name]
         if type(value) is not dict:
             return
-        tickets = dict(getattr(node, name))
+        tickets = getattr(node, name)
+        added = {}
         for key, values in value.items():
             if type(values) is not list or not values or type(values[0]) is not int or values[0] not in INT32:
                 break
@@ -265,8 +267,8 @@ def _farm_tickets(name: str) -> Field:
                 continue
             limit = values[3] if len(values) == 4 and type(values[3]) is int and values[3] in INT32 else -1
             _, usage, hosts, _ = tickets.get(key, (-1, 0, 0, -1))
-            tickets[key] = [values[0], usage, hosts, limit]
-        setattr(node, name, tickets)
+            added[key] = [values[0], usage, hosts, limit]
+        setattr(node, name, newest_first(tickets, added))
 
     return Field(name, apply)
 

@@ -70,9 +70,9 @@ class Job(Member, Worked, JobRecord):
         and counts yet, although they are decided: so do the recordings of the original.
         """
         shown: dict[str, Any] = super().to_json(form)
-        if not self.is_new or self.locked or self.time_started or form == "store":
+        if not self.is_new or self.time_started or form == "store":
             return shown
-        shown["st"] = (self.st & OFF) | WDP
+        shown["st"] = (self.st & OFF) | (0 if self.locked else WDP)
         shown["state"] = state_text(shown["st"])
         shown.pop("tasks_ready", None)
         for block in shown["blocks"]:

@@ -279,12 +279,11 @@ def register(farm: Farm, job: Job) -> None:
 
 def prepare_new(farm: Farm, job: Job) -> None:
     """Let a job that was registered begin its life: its first refresh, its place in the tree."""
-    job.locked = False
     job.st |= WDP
     for block in job.blocks:
         for number in depends.check_all_tasks(job, block):
             farm.task_changed(block, number, store=False)
-    farm.touch_whole_job(job)
+    farm.begin_job(job)
 
 
 def settle_loaded_states(block: Block) -> None:
@@ -378,10 +377,15 @@ def check_commands(farm: Farm, job: Job) -> None:
         )
 
 
-def commands_before(job: Job) -> tuple[tuple[str, str], ...]:
-    """Return the commands that run on the server before the job starts: (command, working directory)."""
-    commands = [(job.command_pre, job.blocks[0].working_directory)] if job.command_pre else []
-    commands += [(b.command_pre, b.working_directory) for b in job.blocks if b.command_pre]
+def commands_before(job: Job) -> tuple[tuple[str, str, str], ...]:
+    """Return the commands that run on the server before the job starts: (whose, command, working directory).
+
+    Whose is what the log of the job puts before the command: "" for its own, `Block[name]: ` for a block's.
+    """
+    commands = [("", job.command_pre, job.blocks[0].working_directory)] if job.command_pre else []
+    commands += [
+        (f"Block[{b.name}]: ", b.command_pre, b.working_directory) for b in job.blocks if b.command_pre
+    ]
     return tuple(commands)
 
 

@@ -97,8 +97,8 @@ class RunFirst:
     """
 
     job: Job
-    #: (command, working directory)
-    commands: tuple[tuple[str, str], ...]
+    #: (what the log puts before the command, command, working directory)
+    commands: tuple[tuple[str, str, str], ...]
 
 
 #: What a call of the farm gives back.

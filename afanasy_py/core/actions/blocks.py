@@ -12,6 +12,7 @@ from afanasy_py.core import depends, registration, running
 from afanasy_py.core.actions.action import Action, Operations
 from afanasy_py.core.actions.tasks import RESTART, operate_task
 from afanasy_py.core.block import APPENDED_TASKS, Block
+from afanasy_py.core.farmpart import newest_first
 from afanasy_py.core.fields import ABSENT, BLOCK_PARAMS, DEMO_LOCKED, apply_fields, get_int, get_ints, get_str
 from afanasy_py.core.job import FLAG_MAINTENANCE
 from afanasy_py.core.table import mask_words
@@ -204,12 +205,10 @@ def _edit_tickets(action: Action, block: Block) -> None:
     if count is ABSENT:
         action.error("Ticket 'count' integer is not specified.")
         return
-    tickets = dict(block.tickets)
     if count == -1:
-        tickets.pop(name, None)
+        block.tickets = {other: n for other, n in block.tickets.items() if other != name}
     else:
-        tickets[name] = count
-    block.tickets = tickets
+        block.tickets = newest_first(block.tickets, {name: count})
     _offer_anew(action.farm, block)
     _properties_changed(action.farm, block)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from afanasy_py.core.farmpart import COUNT, MAX_HOSTS, USAGE
+from afanasy_py.core.farmpart import COUNT, MAX_HOSTS, USAGE, known_ticket
 from afanasy_py.core.fields import ABSENT, Json, get_bool, get_int, get_str
 from afanasy_py.core.pool import Pool
 from afanasy_py.core.table import mask_words
@@ -132,7 +132,8 @@ def operate_tickets(action: Action, node: Render | Pool) -> bool:
     if not of_host and not isinstance(node, Pool):
         action.error(f"Node['{node.name}'] is not a pool.")
         return False
-    tickets = node.tickets_host if of_host else node.tickets_pool
+    kind = "tickets_host" if of_host else "tickets_pool"
+    tickets = getattr(node, kind)
     ticket = tickets.get(name)
     if count == -1 and (ticket is None or ticket[USAGE] <= 0):
         if ticket is None:
@@ -142,7 +143,7 @@ def operate_tickets(action: Action, node: Render | Pool) -> bool:
         action.log(f"Ticket {name} erased")
         return True
     action.log(f"Ticket {name} {'added' if ticket is None else 'modified'}")
-    ticket = tickets.setdefault(name, [-1, 0, 0, -1])
+    ticket = known_ticket(node, kind, name)
     ticket[COUNT] = count
     limit = get_int(operation, "max_hosts")
     if limit is not ABSENT and not of_host:
