@@ -69,7 +69,6 @@ _NAMED: tuple[tuple[codecs.Codec[Any], str], ...] = (
     (codecs.STR_MAP, "map of text"),
     (codecs.I32_MAP, "map of `i32`"),
     (codecs.I64_MAP, "map of `i64`"),
-    (codecs.I32_MAP_UNSORTED, "map of `i32`, in any order"),
 )
 
 _TICKETS = "`u32` count of a text and four `i32`: count, usage, hosts, most hosts"

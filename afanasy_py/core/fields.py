@@ -227,13 +227,13 @@ def _tickets() -> Field:
         value = obj.get("tickets")
         if type(value) is not dict:
             return
-        added = {}
+        merged = dict(node.tickets)
         for key, count in value.items():
             if type(count) is not int or count not in INT32:
                 break
-            added[key] = count
+            merged[key] = count
             note(f'tickets[{key}]="{count}"')
-        node.tickets = newest_first(node.tickets, added)
+        node.tickets = merged
 
     return Field("tickets", apply)
 

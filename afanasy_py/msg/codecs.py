@@ -332,13 +332,12 @@ class _Counted(Codec[T]):
         write: Callable[..., Any] | None,
         *,
         is_sorted: bool = False,
-        items: str = "{}",
         count_format: str = "I",
     ) -> None:
         self.default_source = default_source
         self._read = read
         self._write = write
-        self._items = "sorted({}.items())" if is_sorted else items
+        self._items = "sorted({}.items())" if is_sorted else "{}"
         self._sorted = is_sorted
         self._count_format = count_format
         self.least = struct.calcsize(">" + count_format)
@@ -483,7 +482,3 @@ I32S: Codec[list[int]] = _Counted("[]", _read_ints, _write_ints)
 STR_MAP: Codec[dict[str, str]] = _Counted("{}", _read_text_map, _write_text_map, is_sorted=True)
 I32_MAP: Codec[dict[str, int]] = _Counted("{}", _int_map_reader("i"), _int_map_writer("i"), is_sorted=True)
 I64_MAP: Codec[dict[str, int]] = _Counted("{}", _int_map_reader("q"), _int_map_writer("q"), is_sorted=True)
-#: The original keeps tickets in no order, so they go out as they are.
-I32_MAP_UNSORTED: Codec[dict[str, int]] = _Counted(
-    "{}", _int_map_reader("i"), _int_map_writer("i"), items="{}.items()"
-)

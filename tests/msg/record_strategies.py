@@ -43,7 +43,6 @@ KNOWN: dict[int, st.SearchStrategy[Any]] = {
     id(codecs.STR_MAP): st.dictionaries(texts, texts, max_size=3),
     id(codecs.I32_MAP): int_map("i"),
     id(codecs.I64_MAP): int_map("q"),
-    id(codecs.I32_MAP_UNSORTED): int_map("i"),
 }
 
 #: Columns whose values only their record knows.

@@ -12,7 +12,6 @@ from afanasy_py.core import depends, registration, running
 from afanasy_py.core.actions.action import Action, Operations
 from afanasy_py.core.actions.tasks import RESTART, operate_task
 from afanasy_py.core.block import APPENDED_TASKS, Block
-from afanasy_py.core.farmpart import newest_first
 from afanasy_py.core.fields import ABSENT, BLOCK_PARAMS, DEMO_LOCKED, apply_fields, get_int, get_ints, get_str
 from afanasy_py.core.job import FLAG_MAINTENANCE
 from afanasy_py.core.table import mask_words
@@ -205,10 +204,12 @@ def _edit_tickets(action: Action, block: Block) -> None:
     if count is ABSENT:
         action.error("Ticket 'count' integer is not specified.")
         return
+    tickets = dict(block.tickets)
     if count == -1:
-        block.tickets = {other: n for other, n in block.tickets.items() if other != name}
+        tickets.pop(name, None)
     else:
-        block.tickets = newest_first(block.tickets, {name: count})
+        tickets[name] = count
+    block.tickets = tickets
     _offer_anew(action.farm, block)
     _properties_changed(action.farm, block)
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 from afanasy_py.msg.codecs import (
     I8,
     I32,
-    I32_MAP_UNSORTED,
+    I32_MAP,
     I64,
     MASK,
     STR,
@@ -161,7 +161,7 @@ class Block(Record):
     task_progress_change_timeout: int = column(I32, "list", default=-1, emit=NOT_MINUS_ONE, doc="Seconds.")
     task_max_run_time: int = column(I32, "list", emit=POSITIVE, doc="Seconds.")
     task_min_run_time: int = column(I32, "list", emit=POSITIVE, doc="Seconds.")
-    tickets: dict[str, int] = column(I32_MAP_UNSORTED, "list", emit=FILLED, doc="{ticket: count}")
+    tickets: dict[str, int] = column(I32_MAP, "list", emit=FILLED, doc="{ticket: count}")
 
     running_tasks_counter: int = column(I32, "progress", emit=POSITIVE)
     running_capacity_total: int = column(I64, "progress", emit=POSITIVE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from afanasy_py.msg.codecs import I32, I32_MAP_UNSORTED, I64, I64_MAP, STR, STR_MAP, STRS
+from afanasy_py.msg.codecs import I32, I32_MAP, I64, I64_MAP, STR, STR_MAP, STRS
 from afanasy_py.msg.json_forms import FILLED, POSITIVE, Form
 from afanasy_py.msg.record import Layouts, Record, column
 from afanasy_py.msg.types import MsgType
@@ -68,7 +68,7 @@ class TaskExec(Record):
     job_id: int = column(I32, "name")
     block_num: int = column(I32, "name")
     task_num: int = column(I32, "name")
-    tickets: dict[str, int] = column(I32_MAP_UNSORTED, "name", emit=FILLED)
+    tickets: dict[str, int] = column(I32_MAP, "name", emit=FILLED)
 
     def encode_part_b(self) -> bytes:
         """Return what lists of renders show of a running task."""
