@@ -19,6 +19,7 @@ import gevent
 from gevent import subprocess
 from gevent.event import Event
 
+from afanasy_py.audit import AuditLog
 from afanasy_py.clock import Clock
 from afanasy_py.config import Config, config_answer, reload_config
 from afanasy_py.core import registration, replies
@@ -27,6 +28,7 @@ from afanasy_py.core.farm import Farm
 from afanasy_py.core.job import SYSJOB_ID
 from afanasy_py.core.requests import AskServer, Caller, ReadFiles, ReadOutput, RunFirst, SlowAnswer
 from afanasy_py.errors import ConfigError, StoreError
+from afanasy_py.guard import Guard
 from afanasy_py.msg.answers import Answer
 from afanasy_py.msg.framing import Form, Request
 from afanasy_py.net.files import Files
@@ -40,6 +42,8 @@ log = logging.getLogger(__name__)
 
 #: The longest sleep of the loop, seconds; timers of the farm decide when it is shorter.
 IDLE_SECONDS = 1.0
+#: Name of the audit log in the store.
+AUDIT_FILE = "audit.log"
 #: How much of the output of a pre command goes into the log of its job, characters.
 OUTPUT_MOST = 4000
 
@@ -66,11 +70,24 @@ class App:
             enabled=not config.arguments.nosql,
         )
         self.farm.keeps_statistics = not config.arguments.nosql
+        self.guard = Guard(config, self.farm, Path(settings.af_store_folder), self.clock.now)
+        self.audit: AuditLog | None = None
+        self._keep_audit()
         self.files = Files(config.serve_dir, Path(settings.af_store_folder), settings)
         self.server = Server(settings, self.dispatch, config.machine.version)
         self._wake = Event()
         self._sleeps_until = 0.0
         self._stopping = Event()
+
+    def _keep_audit(self) -> None:
+        """Begin the audit log, if there is to be one; it then stays until the end."""
+        settings = self.config.settings
+        if self.audit is None and (settings.af_access or settings.af_audit_log):
+            folder = Path(settings.af_store_folder)
+            self.audit = AuditLog(
+                Path(settings.af_audit_log) if settings.af_audit_log else folder / AUDIT_FILE
+            )
+            self.farm.keeps_audit = True
 
     def _time_text(self, when: int) -> str:
         return datetime.fromtimestamp(when).strftime(self.config.settings.timeformat)
@@ -99,6 +116,8 @@ class App:
         farm.settle()
         self._add_server_row(now, "Server started. Reading store finished.")
         self.stats.start()
+        if self.audit is not None:
+            self.audit.start()
         self.carry_out()
         _spare_the_collector()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -116,6 +135,8 @@ class App:
         self.carry_out()
         self.store.close()
         self.stats.stop()
+        if self.audit is not None:
+            self.audit.stop()
         log.info("Exiting process...")
         return 0
 
@@ -146,8 +167,8 @@ class App:
     def dispatch(self, request: Request, peer: str) -> Any:
         """Answer one request; called in the greenlet of its connection."""
         if request.form is Form.GET:
-            return self.files.answer(request)
-        caller = Caller(peer)
+            return self.files.answer(request, with_tasks=self.guard.may_fetch(request, peer))
+        caller = Caller(peer) if self.farm.gate is None else self.guard.caller_of(request, peer)
         result: Any = handle(
             self.farm, request.msg_type, request.value, request.body, caller, self.clock.now()
         )
@@ -185,6 +206,10 @@ class App:
             for level, text in changes.lines:
                 log.log(level, "%s", text)
             changes.lines.clear()
+        if changes.audits:
+            if self.audit is not None:
+                self.audit.add(changes.audits, self.clock.now())
+            changes.audits.clear()
         if changes.rows:
             self.stats.add(changes.rows)
             changes.rows = []
@@ -214,12 +239,17 @@ class App:
 
     def _ask_server(self, asked: AskServer) -> Answer:
         answers: dict[str, Callable[[Any], Answer]] = {
+            "access": self._answer_access,
             "config": lambda _: replies.raw(config_answer(self.config)),
             "files": self._answer_files,
             "reload_config": lambda _: self._answer_reload(),
             "save": self._answer_save,
         }
         return answers[asked.what](asked.params)
+
+    def _answer_access(self, params: Any) -> Answer:
+        # GEVENT: tokens are few and small, writing them in place keeps them in order.
+        return self.guard.answer(params)
 
     def _answer_files(self, params: Any) -> Answer:
         path = params.get("path", "")
@@ -228,13 +258,19 @@ class App:
 
     def _answer_reload(self) -> Answer:
         try:
-            self.config = reload_config(self.config, os.environ)
+            config = reload_config(self.config, os.environ)
+            self.guard.configure(config)
+            self.config = config
         except ConfigError as error:
             log.error("%s", error)  # noqa: TRY400 - the text says what is wrong, a trace would not
             return replies.status("reload_config", "Failed, see server logs fo details.", good=False)
         for message in self.config.messages:
             log.log(message.level, "%s", message.text)
         self.farm.settings = self.config.settings
+        if self.audit is None:
+            self._keep_audit()
+            if self.audit is not None:
+                self.audit.start()
         self.server.reconfigure(self.config.settings)
         self.files.reconfigure(self.config.serve_dir, self.config.settings)
         if self.config.failed:
@@ -243,6 +279,8 @@ class App:
 
     def _answer_save(self, params: Any) -> Answer:
         """Write a JSON object of the web GUI below the CGRU root (json-api 3)."""
+        if not self.config.settings.af_server_save:
+            return replies.error("Saving files is switched off (af_server_save).")
         if not isinstance(params, dict):
             return replies.error('"save" is not an object.')
         path, document = params.get("path"), params.get("object")
@@ -252,9 +290,13 @@ class App:
             return replies.error('"object" is not an object.')
         root = Path(self.config.machine.location or self.config.serve_dir or ".").resolve()
         target = root / (path.lstrip("/.") + ".json")
-        if not self.config.machine.location or root not in target.resolve().parents:
+        try:
+            inside = bool(self.config.machine.location) and root in target.resolve().parents
+            existed = inside and target.exists()
+        except (OSError, ValueError, RuntimeError):  # a name that is too long, or links in a circle
+            inside = existed = False
+        if not inside:
             return replies.error(f'Unable to write to "{target}", see server log for details.')
-        existed = target.exists()
         text = json.dumps(
             {"__cgru__": f"Created by afserver at {self._time_text(int(self.clock.now()))}", **document},
             indent="\t",

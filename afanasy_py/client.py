@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from afanasy_py.errors import AfanasyError, ProtocolError
+from afanasy_py.reach import PLAIN, Reach
 
 Json = dict[str, Any]
 
@@ -53,13 +54,14 @@ class Client:
     host: str
     port: int
     timeout_s: float = TIMEOUT_S
+    reach: Reach = PLAIN
 
     def ask(self, request: Json) -> Json:
         """Return the answer to a request; see `ask`."""
-        return ask(self.host, self.port, request, timeout_s=self.timeout_s)
+        return ask(self.host, self.port, request, timeout_s=self.timeout_s, reach=self.reach)
 
 
-def ask(host: str, port: int, request: Json, *, timeout_s: float = TIMEOUT_S) -> Json:
+def ask(host: str, port: int, request: Json, *, timeout_s: float = TIMEOUT_S, reach: Reach = PLAIN) -> Json:
     """Return the answer to a request.
 
     Args:
@@ -67,16 +69,19 @@ def ask(host: str, port: int, request: Json, *, timeout_s: float = TIMEOUT_S) ->
         port: Its port.
         request: What to ask, an object with one root member.
         timeout_s: Seconds to wait for the connection, and for each further piece of the answer.
+        reach: Whether by TLS, and with which token.
 
     Raises:
         ConnectionFailedError: The server was not reached, or it was silent for too long.
         NoAnswerError: It has closed the connection without an answer.
         ProtocolError: The answer is no JSON object, or is too big or cut short.
     """
+    if reach.token:
+        request = {**request, "auth": {"token": reach.token}}
     body = json.dumps(request, ensure_ascii=False).encode("utf-8", "surrogateescape")
     where = f"{host}:{port}"
     try:
-        with socket.create_connection((host, port), timeout_s) as sock:
+        with reach.connect(host, port, timeout_s) as sock:
             sock.sendall(b"AFANASY %d JSON" % len(body) + body)
             return parse(_receive(sock))
     except ProtocolError as error:

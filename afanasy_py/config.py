@@ -216,6 +216,10 @@ _SECRET = re.compile(
 )
 
 
+#: What else nobody sees while access control is on: roles take the place of passwords that GUIs ask for.
+_PASSWORD = re.compile(r'("-?pswd_[a-z]+"\s*:\s*)"(?:[^"\\]|\\.)*"')
+
+
 def config_answer(config: Config) -> str:
     """Return the JSON that answers `get config`: the files, then the environment.
 
@@ -232,6 +236,9 @@ def config_answer(config: Config) -> str:
         "location": machine.location,
         "servedir": config.serve_dir,
     }
-    files = "".join(_SECRET.sub(r'\1""', text) + ",\n" for text in config.texts)
+    texts = [_SECRET.sub(r'\1""', text) for text in config.texts]
+    if config.settings.af_access:
+        texts = [_PASSWORD.sub(r'\1""', text) for text in texts]
+    files = "".join(text + ",\n" for text in texts)
     last = json.dumps({"cgru_environment": environment}, ensure_ascii=False, separators=(",", ":"))
     return f'{{"cgru_config":[{files}{last}]}}'

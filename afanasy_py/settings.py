@@ -189,6 +189,68 @@ class Settings:
     pswd_visor: str = setting("", "Digest of the visor password; GUIs use it.", unused=True)
     pswd_god: str = setting("", "Digest of the god password; GUIs use it.", unused=True)
 
+    af_access: bool = setting(
+        False,
+        "Access control: off, everybody may do everything, as with the original (`docs/security.md`).",
+        own=True,
+    )
+    af_access_networks: tuple[str, ...] = setting(
+        (),
+        "Roles of addresses without a login, as `10.1.*=render`: `read`, `render`, `artist`, `manager`, `admin`.",
+        own=True,
+    )
+    af_access_users: tuple[str, ...] = setting(
+        (), "Roles of users that log in, as `anna=manager`; others have `af_access_login_role`.", own=True
+    )
+    af_access_login_role: str = setting(
+        "artist", "Role of users that log in and are not in `af_access_users`.", own=True
+    )
+    af_access_tls: bool = setting(False, "Take logins and tokens over TLS only.", own=True)
+    af_access_fails: int = setting(
+        10,
+        "Failed logins of an address within ten minutes before it has to wait; 0: any number.",
+        least=0,
+        own=True,
+    )
+    af_http_proxies: tuple[str, ...] = setting(
+        (),
+        "Masks of addresses of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.",
+        own=True,
+    )
+    af_audit_log: str = setting(
+        "",
+        "File for the audit log; empty: `audit.log` in the store, while access control is on.",
+        restart=True,
+        own=True,
+    )
+    af_server_save: bool = setting(True, "Let `save` write JSON files below the CGRU tree.", own=True)
+    af_server_launch_cmd: bool = setting(True, "Let `launch_cmd` run commands on hosts.", own=True)
+    af_tls_cert: str = setting(
+        "", "Certificates of the server (PEM); set: TLS is spoken beside the rest on the same port.", own=True
+    )
+    af_tls_key: str = setting("", "Key of the certificate (PEM); empty: it is in the same file.", own=True)
+    af_tls_client: bool = setting(
+        False, "Our own clients (`afcmd`, `afrender-py`) reach the server by TLS.", own=True
+    )
+    af_tls_ca: str = setting(
+        "", "Certificates that our own clients trust (PEM); empty: those of the system.", own=True
+    )
+
+    # Limits of clients
+    af_limit_connections: int = setting(
+        4096, "Connections of one address that wait for an answer; 0: any number.", least=0, own=True
+    )
+    af_limit_work_ms: int = setting(
+        800,
+        "Milliseconds of each second that expensive requests (over 10 ms) of one address may take; those "
+        "beyond wait; 0: any.",
+        least=0,
+        own=True,
+    )
+    af_limit_memory_mb: int = setting(
+        512, "Memory for requests that are not whole and answers that are not read, MB.", least=80, own=True
+    )
+
     # Knobs of the original's threads
     af_server_sockets_processing_threads_num: int = setting(10, "Threads that process.", unused=True)
     af_server_sockets_readwrite_threads_num: int = setting(10, "Threads that read and write.", unused=True)

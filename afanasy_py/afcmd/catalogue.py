@@ -7,15 +7,15 @@ import difflib
 import sys
 from collections.abc import Iterator
 
-from afanasy_py.afcmd import database, farm, hosts, jobs, monitors, nodes, people, tasks
+from afanasy_py.afcmd import access, database, farm, hosts, jobs, monitors, nodes, people, tasks
 from afanasy_py.afcmd.command import COMMANDS, Command, UsageError
 from afanasy_py.afcmd.params import KINDS, PARAMS
 
 #: Modules whose import has filled the table.
-MODULES = (database, farm, hosts, jobs, monitors, nodes, people, tasks)
+MODULES = (access, database, farm, hosts, jobs, monitors, nodes, people, tasks)
 
 #: The order of help; within a noun commands stand in the order in which they were put into the table.
-NOUNS = ("jobs", "blocks", "tasks", "renders", "pools", "users", "branches", "monitors")
+NOUNS = ("jobs", "blocks", "tasks", "renders", "pools", "users", "branches", "monitors", "tokens")
 GROUPS = ("farm", *NOUNS, "database")
 
 #: Options of all commands: (as docopt wants them, meaning).
@@ -24,6 +24,7 @@ GLOBAL_OPTIONS = (
     ("--port=N", "Its port, else af_serverport."),
     ("--timeout=SECONDS", "How long to wait for it [default: 20]."),
     ("--user=NAME", "Who asks, else the user of this machine."),
+    ("--tls", "Ask by TLS, else as af_tls_client says."),
     ("--json", "Show answers as JSON, for programs."),
     ("-h --help", "Show how a command is used."),
 )
@@ -67,7 +68,7 @@ def find(words: list[str]) -> tuple[Command, int]:
 
 _PLURALS = {
     "job": "jobs", "block": "blocks", "task": "tasks", "render": "renders", "pool": "pools", "user": "users",
-    "branch": "branches", "monitor": "monitors",
+    "branch": "branches", "monitor": "monitors", "token": "tokens",
 }  # fmt: skip
 _ALIASES = {command.alias: command for command in COMMANDS.values() if command.alias}
 
@@ -150,6 +151,9 @@ def _page() -> Iterator[str]:
     yield ""
     yield "In names of commands `-` is as good as `_`, and `job` as good as `jobs`. Words of the C++"
     yield "`afcmd`, in the last column below, work as well."
+    yield ""
+    yield "Where access control is on ([security.md](security.md)), the variable `AF_TOKEN` has the token that says who"
+    yield "asks, or `AF_TOKEN_FILE` names a file that has it."
     yield ""
     yield from ("| option | meaning |", "| --- | --- |")
     yield from (f"| `{option}` | {meaning} |" for option, meaning in GLOBAL_OPTIONS)

@@ -16,6 +16,7 @@ from afanasy_py.client import Client, ConnectionFailedError
 from afanasy_py.config import Config, load_config
 from afanasy_py.errors import AfanasyError, ConfigError, ProtocolError
 from afanasy_py.machine import CGRU_VERSION
+from afanasy_py.reach import make_reach
 
 DONE, REFUSED, USAGE, NO_CONNECTION, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -120,8 +121,11 @@ def make_session(words: Words, config: Config) -> Session:
         raise UsageError("--port and --timeout should be numbers") from None
     if not 0 < port < 65536 or not 0 < timeout_s < float("inf"):
         raise UsageError("--port should be 1 to 65535, --timeout above 0")
+    reach = make_reach(
+        os.environ, tls=bool(words["--tls"] or settings.af_tls_client), authorities=settings.af_tls_ca
+    )
     return Session(
-        client=Client(words["--server"] or settings.af_servername or "127.0.0.1", port, timeout_s),
+        client=Client(words["--server"] or settings.af_servername or "127.0.0.1", port, timeout_s, reach),
         config=config,
         user_name=words["--user"] or config.username,
         host_name=config.hostname,

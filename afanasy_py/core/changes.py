@@ -61,6 +61,19 @@ class CommandsGone:
     last: int
 
 
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Something that somebody did, or was refused, for the audit log."""
+
+    user: str
+    address: str
+    #: How it was known who it is, and the role; `open`: access control is off, empty: it was not known.
+    how: str
+    action: str
+    #: Why it was refused; empty: it was done.
+    refused: str = ""
+
+
 @dataclass(slots=True)
 class Changes:
     """Everything that waits to be taken by the shell."""
@@ -82,6 +95,7 @@ class Changes:
     rows: list[StatsRow] = field(default_factory=list)
     #: (level, text) for the server's own log; levels of `logging`.
     lines: list[tuple[int, str]] = field(default_factory=list)
+    audits: list[AuditEntry] = field(default_factory=list)
 
     def is_durable(self) -> bool:
         """Return whether anything here must be on disk before the answer leaves."""

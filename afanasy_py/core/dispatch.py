@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from afanasy_py.core import replies
+from afanasy_py.access.gate import DeniedError
+from afanasy_py.core import access, replies
 from afanasy_py.core.handlers import handle_message
 from afanasy_py.core.requests import Caller, Result, handle_json
-from afanasy_py.errors import ProtocolError
+from afanasy_py.errors import ProtocolError, RequestError
 from afanasy_py.msg.json_text import JsonError, parse_json
 from afanasy_py.msg.types import MsgType
 
@@ -27,12 +28,23 @@ def handle(farm: Farm, msg_type: int, value: int, body: bytes, caller: Caller, n
         now: Unix seconds.
     """
     farm.begin(now)
+    gate = farm.gate
     try:
         if msg_type in _JSON_TYPES:
-            result = handle_json(farm, parse_json(body), caller)
+            root = parse_json(body)
+            if gate is not None:
+                caller = access.identify(farm, gate, caller, root.pop("auth", None))
+            result = handle_json(farm, root, caller)
         else:
+            if gate is not None:
+                caller = access.check_message(farm, gate, caller, msg_type)
             result = handle_message(farm, msg_type, value, body, caller)
+    except DeniedError as error:
+        access.note_denied(farm, caller, error)
+        result = replies.denied(str(error), error.challenge)
     except JsonError as error:
+        result = replies.error(str(error))
+    except RequestError as error:
         result = replies.error(str(error))
     except ProtocolError:
         result = replies.error("TInvalid message received.")

@@ -30,6 +30,7 @@ from afanasy_py.core.user import User
 from afanasy_py.stats_rows import JobRow, LogRow
 
 if TYPE_CHECKING:
+    from afanasy_py.access.gate import Gate
     from afanasy_py.core.block import Block
     from afanasy_py.core.monitor import Monitor
     from afanasy_py.msg.records.taskpos import TaskPos
@@ -115,6 +116,10 @@ class Farm:
         self.demo = False
         #: False when nobody keeps statistics, so that rows need not be made.
         self.keeps_statistics = True
+        #: Tells who asks; None: access control is off, everybody may do everything.
+        self.gate: Gate | None = None
+        #: Whether there is an audit log that wants to hear of actions.
+        self.keeps_audit = False
         #: {job id: job}: to be refreshed before the call ends.
         self.dirty_jobs: dict[int, Job] = {}
         #: {render id: render}: runs ended; busy ones without tasks become free after solving.

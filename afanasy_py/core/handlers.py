@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from afanasy_py.core import hosts, replies
+from afanasy_py.core import access, hosts, replies
 from afanasy_py.core.render import Render
 from afanasy_py.core.requests import Caller, Result
 from afanasy_py.msg.answers import BinaryAnswer
@@ -96,17 +96,25 @@ def _render_deregister(farm: Farm, value: int, _body: bytes, _caller: Caller) ->
 
 
 @handles(MsgType.TMonitorUpdateId)
-def _monitor_update(farm: Farm, value: int, _body: bytes, _caller: Caller) -> Result:
+def _monitor_update(farm: Farm, value: int, _body: bytes, caller: Caller) -> Result:
     from afanasy_py.core.watching import update_monitor
 
+    _check_monitor(farm, value, caller)
     return update_monitor(farm, value)
 
 
 @handles(MsgType.TMonitorDeregister)
-def _monitor_deregister(farm: Farm, value: int, _body: bytes, _caller: Caller) -> Result:
+def _monitor_deregister(farm: Farm, value: int, _body: bytes, caller: Caller) -> Result:
     from afanasy_py.core.watching import deregister_monitor
 
+    _check_monitor(farm, value, caller)
     return deregister_monitor(farm, value)
+
+
+def _check_monitor(farm: Farm, monitor_id: int, caller: Caller) -> None:
+    monitor = farm.monitors.by_id.get(monitor_id)
+    if monitor is not None:
+        access.check_monitor(caller, monitor)
 
 
 @handles(MsgType.TConfirm)

@@ -23,6 +23,11 @@ def error(text: str) -> JsonAnswer:
     return info(text, "error")
 
 
+def denied(text: str, challenge: dict[str, str] | None) -> JsonAnswer:
+    """Return the refusal of somebody unknown; `realm` and `nonce` let the web GUI ask for a password."""
+    return reply({**(challenge or {}), "info": {"kind": "error", "text": text}})
+
+
 def message(name: str, type_: str, lines: list[str]) -> JsonAnswer:
     """Return lines about a node."""
     return reply({"message": {"name": name, "type": type_, "list": lines}})

@@ -11,12 +11,14 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from afanasy_py.core import registration, replies
+from afanasy_py.access.roles import Right
+from afanasy_py.core import access, registration, replies
 from afanasy_py.core.tokens import read_token
 from afanasy_py.errors import RequestError
 from afanasy_py.msg.answers import Answer, JsonAnswer
 
 if TYPE_CHECKING:
+    from afanasy_py.access.roles import Identity
     from afanasy_py.core.farm import Farm
     from afanasy_py.core.job import Job
 
@@ -31,6 +33,11 @@ class Caller:
     address: str
     #: True when the request came as a binary message, so that answers may be binary too.
     binary: bool = False
+    #: What came beside the request to say who asks, empty: nothing; and whether it came by TLS.
+    token: str = ""
+    secure: bool = False
+    #: Who it is; None: access control is off.
+    identity: Identity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +88,7 @@ class SlowAnswer:
 class AskServer:
     """A request to the server and not to the farm: its configuration, files, or log.
 
-    `what` is one of: config, files, reload_config, save.
+    `what` is one of: access, config, files, reload_config, save.
     """
 
     what: str
@@ -109,6 +116,8 @@ Handler = Callable[["Farm", Any, Caller], Result]
 
 def handle_json(farm: Farm, root: Json, caller: Caller) -> Result:
     """Answer a JSON request."""
+    if caller.identity is not None:
+        access.require(caller, Right.READ)
     for name, handler in _ROOTS:
         if name in root and (name != "get" or type(root["get"]) is dict):
             try:
@@ -132,7 +141,7 @@ def _action(farm: Farm, params: Any, caller: Caller) -> Result:
     return answer
 
 
-def _job(farm: Farm, params: Any, _caller: Caller) -> Result:
+def _job(farm: Farm, params: Any, caller: Caller) -> Result:
     if farm.demo:
         raise RequestError("Job registration is not allowed: Server demo mode.")
     try:
@@ -142,13 +151,19 @@ def _job(farm: Farm, params: Any, _caller: Caller) -> Result:
             return replies.reply({"id": made.id, "serial": made.serial})
         if refusal := farm.why_no_jobs():
             raise RequestError(refusal)
+        access.check_job(caller, params, has_pre_commands=False)
         job = registration.read_job(farm, params)
         registration.check_commands(farm, job)
+        access.check_job(caller, params, has_pre_commands=bool(registration.commands_before(job)))
         registration.register(farm, job)
         farm.tokens.keep(token, job, farm.now)
     except RequestError as error:
         farm.line(f"Job refused: {error}", logging.WARNING)
+        access.note(
+            farm, caller, f"job {_claimed(params, 'name')}", user=_claimed(params), refused=str(error)
+        )
         return replies.reply({"id": 0, "serial": 0, "error": str(error)})
+    access.note(farm, caller, f"job {job.name}[{job.id}] of {job.user_name}", user=job.user_name)
     commands = registration.commands_before(job)
     if commands:
         return RunFirst(job, commands)
@@ -158,14 +173,22 @@ def _job(farm: Farm, params: Any, _caller: Caller) -> Result:
 def _monitor(farm: Farm, params: Any, caller: Caller) -> Result:
     from afanasy_py.core.watching import register_monitor
 
-    return register_monitor(farm, params if type(params) is dict else {}, caller)
+    params = params if type(params) is dict else {}
+    if caller.identity is not None and caller.identity.user:
+        params["user_name"] = caller.identity.user
+    return register_monitor(farm, params, caller)
 
 
-def _user(farm: Farm, params: Any, _caller: Caller) -> Result:
-    return registration.register_user(farm, params if type(params) is dict else {})
+def _user(farm: Farm, params: Any, caller: Caller) -> Result:
+    params = params if type(params) is dict else {}
+    access.check_user(caller, _claimed(params, "name"))
+    access.note(farm, caller, f"user {_claimed(params, 'name')}")
+    return registration.register_user(farm, params)
 
 
-def _announce(farm: Farm, params: Any, _caller: Caller) -> Result:
+def _announce(farm: Farm, params: Any, caller: Caller) -> Result:
+    access.require(caller, Right.FARM, "speak to all monitors")
+    access.note(farm, caller, f"announce {params!s:.200}")
     if type(params) is not str or not params:
         return replies.error("Invalid action.")
     from afanasy_py.core.watching import announce
@@ -174,8 +197,28 @@ def _announce(farm: Farm, params: Any, _caller: Caller) -> Result:
     return replies.status("announce", "OK", good=True)
 
 
-def _ask_server(what: str) -> Handler:
-    def ask(_farm: Farm, params: Any, _caller: Caller) -> Result:
+def _claimed(params: Any, key: str = "user_name") -> str:
+    """Return a text of a request, empty when it is none."""
+    value = params.get(key) if type(params) is dict else None
+    return value[:200] if type(value) is str else ""
+
+
+def _ask_server(what: str, *named: str) -> Handler:
+    """Make a handler of what the server itself answers.
+
+    Args:
+        what: See `AskServer`.
+        named: Members that the audit log names.
+    """
+
+    def ask(farm: Farm, params: Any, caller: Caller) -> Result:
+        told = " ".join([what, *(f"{key}={text}" for key in named if (text := _claimed(params, key)))])
+        try:
+            access.require(caller, Right.SERVER, told)
+        except RequestError as error:
+            access.note(farm, caller, told, refused=str(error))
+            raise
+        access.note(farm, caller, told)
         return AskServer(what, params)
 
     return ask
@@ -190,7 +233,8 @@ _ROOTS: tuple[tuple[str, Handler], ...] = (
     ("user", _user),
     ("reload_config", _ask_server("reload_config")),
     ("announce", _announce),
-    ("save", _ask_server("save")),
+    ("save", _ask_server("save", "path")),
+    ("access", _ask_server("access", "operation", "user", "role", "id")),
 )
 
 __all__ = [

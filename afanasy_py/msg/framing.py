@@ -45,6 +45,9 @@ TEXT_HEAD_MOST = 1024
 _HTTP_BEGINNINGS = (
     b"GET", b"POST", b"HEAD ", b"OPTIONS ", b"PUT ", b"DELETE ", b"PATCH ", b"TRACE ", b"CONNECT ",
 )  # fmt: skip
+#: A line that may stand before any request that is not HTTP: `AFTOKEN <token>` and a line end.
+_TOKEN_MARK = b"AFTOKEN "
+TOKEN_LINE_MOST = 256
 _BODILESS = ("GET", "HEAD", "OPTIONS")
 
 _BAD_SIZE = b'{"info":{"kind":"error","text":"Invalid buffer size"}}'
@@ -72,6 +75,10 @@ class Request(NamedTuple):
     body: bytes = b""
     #: The head, when it came by HTTP.
     head: HttpHead | None = None
+    #: The access token that came before it; empty: none.
+    token: str = ""
+    #: It came by TLS.
+    secure: bool = False
 
 
 class BrokenRequestError(ProtocolError):
@@ -102,7 +109,7 @@ def whole_message(data: bytes) -> Request | None:
 class Framer:
     """Collects the bytes of one request."""
 
-    __slots__ = ("_begin", "_buffer", "_head", "_need", "_seen", "_size", "_step")
+    __slots__ = ("_begin", "_buffer", "_head", "_need", "_seen", "_size", "_step", "_token")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -116,6 +123,7 @@ class Framer:
         self._begin = 0
         self._size = 0
         self._head: Request | None = None
+        self._token = ""
 
     def __len__(self) -> int:
         """Return how many bytes are held."""
@@ -137,13 +145,16 @@ class Framer:
         while len(self._buffer) >= self._need:
             request = self._step()
             if request is not None:
-                return request
+                return request._replace(token=self._token) if self._token else request
         return None
 
     def _want_more(self) -> None:
         self._need = len(self._buffer) + 1
 
     def _choose_form(self) -> Request | None:
+        if self._buffer.startswith(_TOKEN_MARK) and not self._token:
+            self._read_token()
+            return None
         if self._buffer[:7].lower() == b"afanasy":
             self._step = self._read_text
         elif self._buffer.startswith(_HTTP_BEGINNINGS):
@@ -151,6 +162,21 @@ class Framer:
         else:
             return self._read_binary()
         return None
+
+    def _read_token(self) -> None:
+        end = self._buffer.find(b"\n", 0, TOKEN_LINE_MOST)
+        if end < 0:
+            if len(self._buffer) >= TOKEN_LINE_MOST:
+                raise BrokenRequestError(f"a token of more than {TOKEN_LINE_MOST} bytes")
+            self._want_more()
+            return
+        token = self._buffer[len(_TOKEN_MARK) : end].strip()
+        if not token or not token.isascii() or b" " in token:
+            # A browser can be made to send any word as its method, but a blank and more follow then.
+            raise BrokenRequestError("the line of a token is broken")
+        self._token = token.decode("ascii")
+        del self._buffer[: end + 1]
+        self._need = HEADER_SIZE
 
     def _read_binary(self) -> Request | None:
         version, msg_type, value = _HEADER.unpack_from(self._buffer)

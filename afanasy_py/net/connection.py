@@ -141,7 +141,7 @@ class Connection(RawGreenlet):  # type: ignore[misc] # gevent has no types
             if request.head is not None:
                 server.names.check(request.head)
                 more = server.names.more_headers(request.head)
-            answer = server.dispatch(request, self.peer)
+            answer = self._dispatch(request)
         except BrokenRequestError as error:
             server.complain(self.peer, error)
             if error.answer is None:
@@ -151,11 +151,6 @@ class Connection(RawGreenlet):  # type: ignore[misc] # gevent has no types
         except HttpError as error:
             server.complain(self.peer, error)
             answer = error.answer
-        except (OSError, GreenletExit):
-            raise
-        except Exception:
-            log.exception("A request of %s caught a bug", self.peer)
-            answer = replies.error("Internal server error, see the server's log.")
         if isinstance(answer, NoAnswer):
             return False
         self._write(frame_answer(request, answer, server.version, more))
@@ -164,6 +159,20 @@ class Connection(RawGreenlet):  # type: ignore[misc] # gevent has no types
             # The client is told first; what it still sends is read away, else it might lose the answer.
             self._client.shutdown(socket.SHUT_WR)
         return True
+
+    def _dispatch(self, request: Request) -> Answer | HttpAnswer:
+        """Return the answer to a request; a bug in it, and a disk that fails, are answered too.
+
+        Raises:
+            HttpError: It is answered with a status.
+        """
+        try:
+            return self._server.dispatch(request, self.peer)
+        except HttpError:
+            raise
+        except Exception:
+            log.exception("A request of %s caught a bug", self.peer)
+            return replies.error("Internal server error, see the server's log.")
 
     def _read(self, first: bytes) -> Request | None:
         """Return the request; None when the peer closes before it is whole."""

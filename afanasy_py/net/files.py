@@ -152,8 +152,12 @@ class Files:
             if self._root is not None and folder and ".." not in PurePath(folder).parts
         ]
 
-    def answer(self, request: Request) -> HttpAnswer:
+    def answer(self, request: Request, *, with_tasks: bool = True) -> HttpAnswer:
         """Return a file, or why not; waits for the disk.
+
+        Args:
+            request: What was asked.
+            with_tasks: Whether files of tasks may be fetched.
 
         Raises:
             HttpError: The path is broken.
@@ -166,6 +170,8 @@ class Files:
         if not raw.startswith(b"/") or b"\0" in raw:
             raise HttpError(400, "the path is broken")
         path = raw.decode("utf-8", "surrogateescape").lstrip("/\\")
+        if path.startswith(_STORE_MARK) and not with_tasks:
+            raise HttpError(403, "Access denied: files of tasks are for those who have logged in")
         answer = self._in_thread(lambda: self._find(path, head))
         if head.method == "HEAD":
             return HttpAnswer(answer.status, answer.content_type, answer.body, answer.more, with_body=False)

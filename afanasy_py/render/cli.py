@@ -25,6 +25,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,11 @@ from docopt import docopt
 from afanasy_py import logs, paths
 from afanasy_py.clock import Clock
 from afanasy_py.config_files import Reading
+from afanasy_py.errors import ConfigError
 from afanasy_py.machine import Machine, short_host_name, short_user_name
 from afanasy_py.msg.types import RenderState
+from afanasy_py.reach import make_reach
+from afanasy_py.render import client
 from afanasy_py.render.host import Identity, RenderHost
 from afanasy_py.render.services import ServiceLoader, cgru_python_dirs
 
@@ -112,6 +116,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     loader = ServiceLoader(service_folders(options, environ), variables)
     identity = identity_of(options, machine, environ)
     address = address_of(options, variables)
+    try:
+        reach = make_reach(
+            environ,
+            tls=str(variables.get("af_tls_client", "")).lower() in ("1", "true", "yes", "on"),
+            authorities=str(variables.get("af_tls_ca") or ""),
+        )
+    except ConfigError as error:
+        sys.exit(f"afrender-py: {error}")
     with tempfile.TemporaryDirectory(prefix="afrender-", dir=options["--store"]) as store:
         host = RenderHost(
             address,
@@ -121,6 +133,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             Clock().now,
             nice=int(options["--nice"]),
             wol_service=str(variables.get("af_sysjob_wol_service") or "wakeonlan"),
+            exchange=partial(client.exchange, reach=reach),
         )
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda received, _: host.ask_to_exit(signal.Signals(received).name))

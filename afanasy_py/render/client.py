@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from afanasy_py.errors import ProtocolError
 from afanasy_py.msg.types import FIRST_TYPE_WITH_DATA, MAX_DATA, VERSION, MsgType
+from afanasy_py.reach import PLAIN, Reach
 
 HEADER = struct.Struct("!iii")
 TIMEOUT_SEC = 12
@@ -21,13 +22,16 @@ class Answer:
     data: bytes = b""
 
 
-def exchange(address: tuple[str, int], msg_type: MsgType, payload: int | bytes) -> Answer:
+def exchange(
+    address: tuple[str, int], msg_type: MsgType, payload: int | bytes, reach: Reach = PLAIN
+) -> Answer:
     """Send one message and return the answer.
 
     Args:
         address: Host and port of the server.
         msg_type: Of the request.
         payload: The value of a message without data, else its data.
+        reach: Whether by TLS, and with which token.
 
     Raises:
         OSError: The server was not reached, or fell silent.
@@ -35,8 +39,9 @@ def exchange(address: tuple[str, int], msg_type: MsgType, payload: int | bytes) 
     """
     data = b"" if isinstance(payload, int) else payload
     value = payload if isinstance(payload, int) else len(payload)
-    with socket.create_connection(address, timeout=TIMEOUT_SEC) as sock:
-        sock.sendall(HEADER.pack(VERSION, msg_type, value) + data)
+    token = b"AFTOKEN %b\n" % reach.token.encode() if reach.token else b""
+    with reach.connect(*address, TIMEOUT_SEC) as sock:
+        sock.sendall(token + HEADER.pack(VERSION, msg_type, value) + data)
         head = read_exactly(sock, HEADER.size)
         if head.startswith(TEXT_MAGIC):
             return Answer(None, data=head + read_to_end_of_text(sock, head))

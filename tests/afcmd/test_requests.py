@@ -37,6 +37,12 @@ ROWS: list[tuple[str, Json]] = [
     ("announce hello", {"announce": "hello"}),
     ("reload_config", {"reload_config": True}),
     ("config", get("config")),
+    (
+        "tokens create anna artist --days 7",
+        {"access": {"operation": "create", "user": "anna", "role": "artist", "days": 7, "note": ""}},
+    ),
+    ("tokens list", {"access": {"operation": "list"}}),
+    ("token revoke 0badcafe", {"access": {"operation": "revoke", "id": "0badcafe"}}),
     ("files icons/software", get("files", path="icons/software")),
     # jobs
     ("jobs list", get("jobs")),

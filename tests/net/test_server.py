@@ -553,3 +553,14 @@ def test_a_connection_has_a_name() -> None:
         connection_module.Connection(server, plain_socket.socket(), "10.0.0.7").name
         == "connection of 10.0.0.7"
     )
+
+
+def test_an_error_of_the_disk_is_answered_as_a_bug(
+    start_server: StartServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(_request: Any, _peer: str) -> Any:
+        raise OSError("the disk is gone")
+
+    server = start_server(fails)
+    assert b"Internal server error" in ask(server, b"AFANASY 26 JSON" + GET)
+    assert "the disk is gone" in caplog.text

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from afanasy_py.core import replies
+from afanasy_py.core import access, replies
 from afanasy_py.core.actions import branches, jobs, monitors, pools, renders, users
 from afanasy_py.core.actions.action import Action, Json
 from afanasy_py.core.farm import LOG_KINDS
@@ -44,15 +44,35 @@ def act(farm: Farm, request: Any, caller: Caller) -> Answer:
     Raises:
         RequestError: The request as a whole is refused.
     """
+    if caller.identity is not None and caller.identity.user and type(request) is dict:
+        request["user_name"] = caller.identity.user
     kind, ids, mask = _read_envelope(request)
+    operation = request.get("operation")
+    launches = type(operation) is dict and operation.get("type") == "launch_cmd"
+    if launches and not farm.settings.af_server_launch_cmd:
+        raise RequestError("Commands on hosts are switched off (af_server_launch_cmd).")
     action = Action(farm, request, caller)
     table: Table[Any] = getattr(farm, kind)
     nodes = _each_of_ids(action, table, ids) if ids else _find_by_mask(table, mask)
     answer = replies.error("Action node(s) not found.")
+    done: list[str] = []
+    refused: list[str] = []
+    why = ""
     for node in nodes:
         answer = replies.info("Action processed.", "log")
-        if not node.gone and not node.locked:
-            _act_on_node(action, kind, node)
+        if node.gone or node.locked:
+            continue
+        try:
+            access.check_action(caller, kind, node, request)
+        except RequestError as error:
+            why = str(error)
+            action.error(why)
+            refused.append(node.name)
+            continue
+        done.append(node.name)
+        _act_on_node(action, kind, node)
+    access.note_action(farm, caller, request, done)
+    access.note_action(farm, caller, request, refused, why)
     return action.answer(answer)
 
 

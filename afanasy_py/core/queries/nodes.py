@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from afanasy_py.core import replies, watching
+from afanasy_py.core import access, replies, watching
 from afanasy_py.core.branch import Branch
 from afanasy_py.core.monitor import Monitor
 from afanasy_py.core.node import Logged
@@ -211,6 +211,7 @@ def _monitors(asked: Query) -> Result:
         if monitor is None:
             # The sign for clients to register again.
             return replies.reply({"monitor": {"id": 0}})
+        access.check_monitor(asked.caller, monitor)
         match asked.mode:
             case "events":
                 return watching.json_events(farm, monitor)
