@@ -259,6 +259,7 @@ class App:
     def _answer_reload(self) -> Answer:
         try:
             config = reload_config(self.config, os.environ)
+            self.server.reconfigure(config.settings)
             self.guard.configure(config)
             self.config = config
         except ConfigError as error:
@@ -271,7 +272,6 @@ class App:
             self._keep_audit()
             if self.audit is not None:
                 self.audit.start()
-        self.server.reconfigure(self.config.settings)
         self.files.reconfigure(self.config.serve_dir, self.config.settings)
         if self.config.failed:
             return replies.status("reload_config", "Failed, see server logs fo details.", good=False)

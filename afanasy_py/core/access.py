@@ -7,7 +7,6 @@ nothing while access control is off: then callers have no identity.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from afanasy_py.access.roles import Right, denial
@@ -45,7 +44,7 @@ def identify(farm: Farm, gate: Gate, caller: Caller, auth: Any) -> Caller:
         DeniedError: It is not known.
     """
     identity = gate.identify(caller.address, auth, caller.token, farm.now, secure=caller.secure)
-    return replace(caller, identity=identity)
+    return caller._replace(identity=identity)
 
 
 def check_message(farm: Farm, gate: Gate, caller: Caller, msg_type: int) -> Caller:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from afanasy_py.access.roles import Right
 from afanasy_py.core import access, registration, replies
@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks."""
+class Caller(NamedTuple):
+    """Who asks; one is made for each message, so it is the quickest kind of value."""
 
     #: Its address, without the port.
     address: str

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 from _socket import socket as RawSocket  # noqa: N812 - the plain class, without gevent's waiting
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from afanasy_py.core import replies
 from afanasy_py.msg.answers import Answer, NoAnswer
 from afanasy_py.msg.framing import BrokenRequestError, Form, Framer, Request, frame_answer, whole_message
 from afanasy_py.msg.http import Headers, HttpAnswer, HttpError
+from afanasy_py.net.tls import HANDSHAKE, TlsPeer
 
 if TYPE_CHECKING:
     from afanasy_py.net.server import Server
@@ -40,7 +42,7 @@ class Connection(RawGreenlet):  # type: ignore[misc] # gevent has no types
     """
 
     __slots__ = (
-        "_client", "_server", "_watcher", "held", "is_dropped", "latest", "patience", "peer", "reads",
+        "_client", "_server", "_tls", "_watcher", "held", "is_dropped", "latest", "patience", "peer", "reads",
         "silent_since",
     )  # fmt: skip
 
@@ -49,6 +51,7 @@ class Connection(RawGreenlet):  # type: ignore[misc] # gevent has no types
         self._server = server
         self._client = client
         self._watcher: Any = None
+        self._tls: TlsPeer | None = None
         self.peer = peer
         #: Its request is not whole yet.
         self.reads = True
@@ -139,7 +142,7 @@ class Connection(RawGreenlet):  # type: ignore[misc] # gevent has no types
             if request is None:
                 return False
             if request.head is not None:
-                server.names.check(request.head)
+                server.names.check(request.head, secure=request.secure)
                 more = server.names.more_headers(request.head)
             answer = self._dispatch(request)
         except BrokenRequestError as error:
@@ -176,6 +179,8 @@ class Connection(RawGreenlet):  # type: ignore[misc] # gevent has no types
 
     def _read(self, first: bytes) -> Request | None:
         """Return the request; None when the peer closes before it is whole."""
+        if first[:1] == HANDSHAKE and self._server.tls is not None:
+            first = self._begin_tls(TlsPeer(self._server.tls), first)
         request = whole_message(first)
         if request is None and first:
             framer = Framer()
@@ -183,7 +188,65 @@ class Connection(RawGreenlet):  # type: ignore[misc] # gevent has no types
             if request is None:
                 request = self._read_on(framer, len(first))
         self.reads = False
+        if self._tls is not None and request is not None:
+            request = request._replace(secure=True)
         return request
+
+    def _begin_tls(self, tls: TlsPeer, data: bytes) -> bytes:
+        """Shake hands; return the first bytes that were meant, empty: the peer has closed before."""
+        self._wait_for_peer(self._server.read_patience)
+        self._tls = tls
+        meant = self._decrypt(data)
+        while not meant and not tls.closed:
+            try:
+                data = self._client.recv(READ_SIZE)
+            except BlockingIOError:
+                self._wait(_READ)
+                continue
+            if not data:
+                break
+            self.silent_since = self._server.now
+            meant = self._decrypt(data)
+        self._server.waiting.pop(self, None)
+        return meant
+
+    def _decrypt(self, data: bytes) -> bytes:
+        """Return what bytes of the peer mean, and send what TLS wants to say.
+
+        Raises:
+            BrokenRequestError: It is no TLS.
+        """
+        assert self._tls is not None
+        tls = self._tls
+        try:
+            meant = tls.feed(data)
+        except ssl.SSLError as error:
+            self._tls = None  # the alert goes out as it is
+            raise BrokenRequestError(f"TLS: {error.reason or error}", tls.take()) from None
+        answer = tls.take()
+        while answer:
+            try:
+                answer = answer[self._client.send(answer) :]
+            except BlockingIOError:
+                self._stop_watching()
+                self._wait(_WRITE)
+                self._stop_watching()
+        return meant
+
+    def _receive(self) -> bytes:
+        """Return what has come; empty: the peer has closed.
+
+        Raises:
+            BlockingIOError: Nothing has.
+        """
+        while True:
+            data = self._client.recv(READ_SIZE)
+            if self._tls is None or not data:
+                return data
+            data = self._decrypt(data)
+            if data or self._tls.closed:
+                return data
+            self.silent_since = self._server.now
 
     def _read_on(self, framer: Framer, size: int) -> Request | None:
         """Read what is missing."""
@@ -194,9 +257,9 @@ class Connection(RawGreenlet):  # type: ignore[misc] # gevent has no types
             if framer.head is not None and not checked:
                 checked = True
                 # A refusal does not wait for the body. GEVENT: the first one may wait for the resolver.
-                self._server.names.check(framer.head)
+                self._server.names.check(framer.head, secure=self._tls is not None)
             try:
-                data = self._client.recv(READ_SIZE)
+                data = self._receive()
             except BlockingIOError:
                 self._wait(_READ)
                 continue
@@ -210,6 +273,8 @@ class Connection(RawGreenlet):  # type: ignore[misc] # gevent has no types
             self._hold(len(data))
 
     def _write(self, data: bytes) -> None:
+        if self._tls is not None:
+            data = self._tls.encrypt(data)
         try:
             sent = self._client.send(data)
         except BlockingIOError:

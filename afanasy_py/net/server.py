@@ -27,6 +27,7 @@ from afanasy_py.net.connection import Connection
 from afanasy_py.net.farewell import Farewell
 from afanasy_py.net.host_names import HostNames
 from afanasy_py.net.open_files import raise_open_files
+from afanasy_py.net.tls import make_context
 
 if TYPE_CHECKING:
     from afanasy_py.settings import Settings
@@ -103,7 +104,12 @@ class Server:
         self.reconfigure(settings)
 
     def reconfigure(self, settings: Settings) -> None:
-        """Take over what may change while the server runs; the port is not among it."""
+        """Take over what may change while the server runs; the port is not among it.
+
+        Raises:
+            ConfigError: The certificate cannot be used; nothing has changed then.
+        """
+        self.tls = make_context(settings.af_tls_cert, settings.af_tls_key)
         self._options = socket_options(settings)
         self.read_patience = float(max(settings.af_so_server_RCVTIMEO_sec, 1))
         self.write_patience = float(max(settings.af_so_server_SNDTIMEO_sec, 1))

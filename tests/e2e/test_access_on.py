@@ -24,6 +24,7 @@ from tests.store.real_server import free_port
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).resolve().parents[2]
+PEM = str(ROOT / "tests" / "net" / "tls_test.pem")
 
 
 def md5(text: str) -> str:
@@ -74,6 +75,20 @@ class Guarded:
             while piece := sock.recv(65536):
                 answer += piece
             return answer
+
+    def afcmd(self, *words: str, token: str = "", host: str = "127.0.0.1") -> tuple[int, str]:
+        """Run a command of ours; return its exit code and what it wrote."""
+        done = subprocess.run(
+            [sys.executable, "-m", "afanasy_py.afcmd.cli", f"--server={host}", f"--port={self.port}", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
+            env={
+                **os.environ, "HOME": str(self.folder / "home"), "AF_TOKEN": token, "CGRU_AF_TLS_CA": PEM,
+            },
+        )  # fmt: skip
+        return done.returncode, done.stdout + done.stderr
 
     def end(self) -> None:
         self.process.send_signal(signal.SIGTERM)
@@ -141,24 +156,7 @@ def test_who_guesses_passwords_has_to_wait(start: Start) -> None:
 def test_tokens_are_made_listed_and_revoked_with_afcmd(start: Start, tmp_path: Path) -> None:
     server = start(af_access_networks="127.0.0.1=admin")
 
-    def afcmd(*words: str, token: str = "") -> tuple[int, str]:
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "afanasy_py.afcmd.cli",
-                "--server=127.0.0.1",
-                f"--port={server.port}",
-                *words,
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=ROOT,
-            env={**os.environ, "HOME": str(tmp_path / "home"), "AF_TOKEN": token},
-        )
-        return done.returncode, done.stdout + done.stderr
-
+    afcmd = server.afcmd
     made = {role: afcmd("tokens", "create", "bert", role)[1].strip() for role in ("artist", "render", "read")}
     code, listed = afcmd("tokens", "list")
     assert code == 0
@@ -200,6 +198,18 @@ def test_strangers_get_the_page_of_the_login_and_no_files_of_tasks(start: Start,
     assert server.raw(picture).startswith(b"HTTP/1.1 403 ")
     Gui(server).send({"get": {"type": "users"}})
     assert server.raw(picture).endswith(b"picture")
+
+
+def test_logins_and_tokens_can_be_bound_to_tls(start: Start, tmp_path: Path) -> None:
+    server = start(af_access_tls="1", af_tls_cert=PEM, af_access_networks="127.0.0.1=read")
+    gui = {"get": {"type": "users"}, "auth": {"token": "aft_00000000_x"}}
+    assert "over TLS only" in server.post(gui)["info"]["text"]
+    code, text = server.afcmd("users", "list", "--tls", host="localhost")
+    assert code == 0
+    assert "afadmin" in text
+    code, text = server.afcmd("users", "list", "--tls", host="localhost", token="aft_00000000_x")
+    assert code == 1
+    assert "not known or not valid" in text
 
 
 JOB = {"name": "x", "user_name": "carl", "blocks": [{"flags": 1, "frame_first": 1, "frame_last": 2}]}
