@@ -84,7 +84,7 @@ class Pool(Logged, PoolRecord):
         if not self.pattern:
             return False
         compiled = compile_pattern(self.pattern, ignore_case=True)
-        return compiled is not None and compiled.fullmatch(name) is not None
+        return compiled is not None and compiled.matches(name)
 
     def find_for(self, name: str) -> Pool:
         """Return the deepest pool below that takes a new render; children are asked in their order."""

@@ -6,7 +6,6 @@ functions of the modules, each registered under the name that clients send. Sour
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from afanasy_py.core.actions import branches, jobs, monitors, pools, renders, us
 from afanasy_py.core.actions.action import Action, Json
 from afanasy_py.core.farm import LOG_KINDS
 from afanasy_py.core.fields import ABSENT, apply_node_params, get_ints, get_str
-from afanasy_py.core.masks import compile_pattern
+from afanasy_py.core.masks import compile_pattern, why_invalid
 from afanasy_py.errors import RequestError
 
 if TYPE_CHECKING:
@@ -109,19 +108,11 @@ def _find_by_mask(table: Table[Any], mask: str) -> list[Any]:
     """Return the nodes whose whole name matches an expression, in list order."""
     compiled = compile_pattern(mask)
     if compiled is None:
-        raise RequestError(f"AfContainer::action: Name pattern '{mask}' is invalid: {_reason(mask)}")
-    nodes = [node for node in table if compiled.fullmatch(node.name)]
+        raise RequestError(f"AfContainer::action: Name pattern '{mask}' is invalid: {why_invalid(mask)}")
+    nodes = [node for node in table if compiled.matches(node.name)]
     if not nodes:
         raise RequestError(f"{table.title}: No node matches '{mask}' found.")
     return nodes
-
-
-def _reason(mask: str) -> str:
-    try:
-        re.compile(mask)
-    except (re.error, OverflowError, RecursionError) as error:
-        return str(error)
-    return "it cannot be used here"
 
 
 def _act_on_node(action: Action, kind: str, node: Any) -> None:
