@@ -44,7 +44,7 @@ class Snapshot:
         self._pools: dict[int, plain.Pool] = {}
         self._branches: dict[int, plain.Branch] = {}
         root = self._branch(farm.root_branch, None)
-        self.farm = plain.Farm(root=root, now=_turn_of_a_start(farm), solved=farm.solver.starts)
+        self.farm = plain.Farm(root=root, now=_turn_of_a_start(farm), solved=farm.solver.turns)
         self.farm.renders = [self._render(render) for render in farm.renders]
         jobs = {}
         for user in sorted(farm.users.by_id.values(), key=lambda user: user.id):

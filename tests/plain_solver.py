@@ -14,7 +14,7 @@ How to make a snapshot: build the objects below and link them, as `plain_snapsho
 What each field means is said there; in short:
 
 * `Farm`: the root branch, all users, all renders in the order of the container, `now`, and the number of
-  starts so far (`solved`), which is what nodes remember as `solved`.
+  the node that was solved last (`solved`), which is what nodes remember as `solved`.
 * `Branch`: links up (`parent`) and down (`children`, `jobs`), both lists in the order of the container: by
   priority when added, then by time of adding. `jobs_total` counts the jobs of the whole subtree.
 * `User`: all jobs in the order of the user's list, whatever their branch; `in_branch` has what runs for the
@@ -67,7 +67,7 @@ class Work:
     running_tasks: int = 0
     running_capacity: int = 0
     tasks_on: dict[str, int] = field(default_factory=dict)  # {render name: running tasks}
-    solved: int = 0  # number of the last start below it; 0: never
+    solved: int = 0  # its number when it was solved last; 0: never
     starts: int = 0  # in this second
 
 
@@ -260,6 +260,7 @@ def solve_list(farm: Farm, nodes: list[Node], renders: list[Render], branch: Bra
         else:
             start = solve_job(farm, node, fit)
         if start is not None:
+            farm.solved += 1
             node.solved = farm.solved
             node.starts += 1
             return start
@@ -322,7 +323,6 @@ def start_task(farm: Farm, job: Job, block_num: int, task_num: int, render: Rend
     coeff = capacity_coeff(block, render)
     capacity = block.capacity * (coeff or 1)
     block.tasks[task_num].ready = False
-    farm.solved += 1
 
     block.running_tasks += 1
     block.tasks_on[render.name] = block.tasks_on.get(render.name, 0) + 1

@@ -180,16 +180,16 @@ def test_every_counter_grows_with_a_start() -> None:
     job = world.job(branch=branch, block={"capacity": 300, "tickets": {"LIC": 2}})
     assert len(world.solve()) == 1
     user, render = world.farm.users[0], world.farm.renders[0]
-    for node in (job, user, branch, world.root):
+    for turn, node in enumerate((job, user, branch, world.root), 1):
         assert (node.running_tasks, node.running_capacity, node.tasks_on) == (1, 300, {"r1": 1})
-        assert (node.solved, node.starts) == (1, 1)
+        assert (node.solved, node.starts) == (turn, 1)
     assert user.in_branch == {"/a": [1, 300]}
     assert (job.blocks[0].running_tasks, job.blocks[0].tasks_on) == (1, {"r1": 1})
     assert (render.running_tasks, render.capacity_used, render.busy) == (1, 300, True)
     assert render.start_finish_time == world.farm.now
     assert render.tickets_host == {"LIC": [-1, 2, 0, -1]}
     assert world.root_pool.tickets_pool == {"LIC": [-1, 2, 1, -1]}
-    assert world.farm.solved == 1
+    assert world.farm.solved == 4
 
 
 def test_a_user_who_is_not_solved_through_is_counted_but_not_served() -> None:

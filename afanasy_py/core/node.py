@@ -75,7 +75,7 @@ class Worked(Logged):
         self.prepare_node()
         #: What the node demands of renders (`solver.checks`); None: to be worked out.
         self.demands: tuple[tuple[int, Any], ...] | None = None
-        #: Number of the farm's starts when this node was solved last; 0: never.
+        #: When this node was solved last, in numbers of the solver (`Solver.turns`); 0: never.
         self.last_solved = 0
         #: Starts since `window_opened`; the limit per second counts within a second from the first of them.
         self.window_starts = 0

@@ -40,5 +40,5 @@ def test_the_same_seed_gives_the_same_life() -> None:
     for _ in range(2):
         chaos = Chaos(7)
         steps = [chaos.step() for _ in range(200)]
-        lives.append((steps, [(job.name, job.st) for job in chaos.farm.jobs], chaos.farm.solver.starts))
+        lives.append((steps, [(job.name, job.st) for job in chaos.farm.jobs], chaos.farm.solver.turns))
     assert lives[0] == lives[1]

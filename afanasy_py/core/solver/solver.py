@@ -49,8 +49,8 @@ class Solver:
         self.ready: dict[int, list[tuple[Any, ...]]] = {}
         self.dirty_renders: dict[int, Render] = {}
         self.dirty_profiles: dict[Profile, None] = {}
-        #: Number of starts so far: what nodes remember as `last_solved`.
-        self.starts = 0
+        #: Number of the node that was solved last: what nodes remember as `last_solved`.
+        self.turns = 0
         #: Entries that were refused in the running call, to be put back after it.
         self._aside: list[tuple[list[Entry], Entry]] = []
         #: {profile: renders to try, None: all ready ones}, during a call.
@@ -291,15 +291,19 @@ class Solver:
         link.running_capacity_total -= capacity
 
     def _mark_solved(self, job: Job) -> None:
-        """Number the nodes on the path of a start and count it against limits per second (spec 2.1.8)."""
+        """Number the nodes on the path of a start and count it against limits per second (spec 2.1.8).
+
+        Each has a number of its own, the job the first: a user who shares a start with a branch beside him
+        was solved before it.
+        """
         farm = self.farm
-        self.starts += 1
         path: list[Any] = [job]
         if not job.branch_node.solve_jobs:
             path.append(job.user)
         path += job.branch_node.path()
         for node in path:
-            node.last_solved = self.starts
+            self.turns += 1
+            node.last_solved = self.turns
             if node.max_tasks_per_second > 0 and node.count_in_window(farm.now):
                 farm.timers.add(node.window_opened + 1.0, "window", node.kind, node.id)
 

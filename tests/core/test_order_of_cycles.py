@@ -1,4 +1,4 @@
-"""Tickets are shown with the newest first; cycles follow the last answered action."""
+"""What follows from the order in which the original does things: tickets, cycles, who was solved first."""
 
 from afanasy_py.core.farm import CYCLE
 from afanasy_py.core.farmpart import newest_first
@@ -27,3 +27,16 @@ def test_a_job_that_came_after_an_action_looks_new_for_a_whole_cycle() -> None:
     assert other.is_new
     farm.farm.tick(farm.now + 0.6 * CYCLE)
     assert not other.is_new
+
+
+def test_a_user_was_solved_before_the_branch_that_he_was_served_in() -> None:
+    farm = QueryFarm()
+    farm.farm.root_branch.solve_jobs = False
+    inner = farm.add_job("inner", branch="/show")
+    outer = farm.add_job("outer")
+    render = farm.add_render()
+    assert [key[0] for key in render.runs] == [inner.id]
+    branch = inner.branch_node
+    assert inner.last_solved < inner.user.last_solved < branch.last_solved < farm.farm.root_branch.last_solved
+    assert outer.user is inner.user
+    assert outer.user.last_solved < branch.last_solved, "so that he is the next of the two"
