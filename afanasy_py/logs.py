@@ -7,6 +7,7 @@ its log go on working) or as one JSON object each. Colours are for terminals onl
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Mapping
 from typing import TextIO
@@ -20,6 +21,15 @@ COLOURS = {
     "CRITICAL": ("\033[1;31m", "\033[0;31m"),
 }
 END = "\033[0m"
+#: What could move the cursor of a terminal, or be taken for the end of a line. Texts have names of jobs, and those
+#: come from anybody.
+_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def harmless(text: str) -> str:
+    """Return a text that cannot be taken for more than one line of the log: its further lines are indented."""
+    text = text.replace("\r\n", "\n").replace("\n", "\n    ")
+    return _UNSAFE.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 class LineFormatter(logging.Formatter):
@@ -32,7 +42,7 @@ class LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line or lines of one record, without a line end."""
-        text = record.getMessage()
+        text = harmless(record.getMessage())
         if record.exc_info:
             text = f"{text}\n{self.formatException(record.exc_info)}"
         level = f"{record.levelname:<7}"

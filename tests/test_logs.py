@@ -81,3 +81,14 @@ def test_setting_up_twice_logs_once(capsys: pytest.CaptureFixture[str]) -> None:
     finally:
         root.removeHandler(handler)
         root.setLevel(level)
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_name_cannot_make_a_line_of_its_own(as_json: bool) -> None:
+    name = "x\nTue: ERROR   forged\r\nTue: INFO    forged\rTue\x1b[2J\x85\u2028Tue: ERROR   forged\x00"
+    made = record('Job registered: "%s"', name)
+    line = (logs.JsonFormatter() if as_json else logs.LineFormatter("%a")).format(made)
+    assert all(ord(letter) >= 32 or letter == "\n" for letter in line)
+    first, *others = line.splitlines()
+    assert "Job registered" in first
+    assert all(other.startswith("    ") for other in others)

@@ -18,6 +18,7 @@ from urllib.parse import unquote_to_bytes
 from gevent.threadpool import ThreadPool
 
 from afanasy_py.msg.http import ALLOWED_METHODS, HttpAnswer, HttpError
+from afanasy_py.net.page_policy import page_headers
 
 if TYPE_CHECKING:
     from afanasy_py.msg.framing import Request
@@ -53,8 +54,6 @@ _STORE_MARK = "@TMP@"
 
 T = TypeVar("T")
 
-#: A page of another site must not show one of ours in a frame of its own, where clicks are not what they seem.
-_PAGE_HEADERS = (("Content-Security-Policy", "frame-ancestors 'self'"),)
 #: A file that a task made must not run as a page of this server.
 _TASK_HEADERS = (("Content-Security-Policy", "sandbox; default-src 'none'"),)
 
@@ -94,7 +93,10 @@ def _file_answer(path: Path, kind: str, more: Headers, head: HttpHead) -> HttpAn
         if _is_known(head, tag, facts.st_mtime):
             return HttpAnswer(304, kind, more=more)
         with open(number, "rb", closefd=False) as file:
-            return HttpAnswer(200, kind, file.read(SIZE_MOST), more)
+            body = file.read(SIZE_MOST)
+        return HttpAnswer(
+            200, kind, body, (*more, *page_headers(body)) if kind.startswith("text/html") else more
+        )
     except OSError:
         return not_found()
     finally:
@@ -213,7 +215,7 @@ class Files:
                 # COMPAT(http-one-letter): a path of one letter is the site's index too.
                 found = self._in_root(self._settings.af_http_site_index.lstrip("/"))
                 if found is None:
-                    return HttpAnswer(200, TYPES[".html"], _PAGE, _PAGE_HEADERS)
+                    return HttpAnswer(200, TYPES[".html"], _PAGE, page_headers(_PAGE))
             else:
                 found = self._in_root(path)
         except (OSError, RuntimeError):  # a name that is too long, or links in a circle
@@ -233,7 +235,7 @@ class Files:
         kind = TYPES.get(target.suffix.lower())
         if kind is None or not self._is_of_site(target) or not target.is_file():
             return None
-        return target, kind, _PAGE_HEADERS if kind.startswith("text/html") else ()
+        return target, kind, ()
 
     def _in_store(self, text: str) -> tuple[Path, str, Headers] | None:
         """Return a file of a task, given by its absolute path, its type and headers."""
