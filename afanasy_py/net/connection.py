@@ -343,6 +343,6 @@ class Connection(RawGreenlet):  # type: ignore[misc] # gevent has no types
     def _leave(self) -> None:
         """Stop to be one of the server's unanswered connections."""
         self._server.waiting.pop(self, None)
-        self._server.unanswered -= 1
+        self._server.leave(self.peer)
         self._let_go()
         self._stop_watching()

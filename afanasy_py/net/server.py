@@ -38,8 +38,6 @@ log = logging.getLogger(__name__)
 CONNECTIONS_MOST = 20_000
 #: Files that the rest of the server may need.
 FILES_SPARED = 200
-#: Bytes of unfinished requests and unread answers at once, over all connections.
-BYTES_MOST = 512 * 1024 * 1024
 #: Accepted in one go before others get their turn.
 ACCEPT_MOST = 64
 #: Pause between looks at peers that are waited for, seconds.
@@ -65,7 +63,7 @@ class Server:
         version: str,
         *,
         connections_most: int = CONNECTIONS_MOST,
-        bytes_most: int = BYTES_MOST,
+        bytes_most: int | None = None,
     ) -> None:
         """Prepare; nothing is opened before `bind`.
 
@@ -74,13 +72,13 @@ class Server:
             dispatch: Answers a request of a peer's address, in the greenlet of the connection; may wait.
             version: What HTTP answers tell of the server.
             connections_most: Connections at once.
-            bytes_most: Bytes of unfinished requests and unread answers at once.
+            bytes_most: Bytes of unfinished requests and unread answers at once; None: as the settings say.
         """
         self._settings = settings
         self.dispatch = dispatch
         self.version = version
         self._most = connections_most
-        self._bytes_most = bytes_most
+        self._bytes_given = bytes_most
         self._listener: RawSocket | None = None
         self._watcher: Any = None
         self._greenlets: list[gevent.Greenlet] = []
@@ -96,6 +94,8 @@ class Server:
         self.active: set[Connection] = set()
         #: How many connections are open and have no answer yet.
         self.unanswered = 0
+        #: {address: how many of them are its own}
+        self.of_address: dict[str, int] = {}
         self.bytes_held = 0
         #: Counters for metrics: connections accepted, requests that were refused, connections dropped.
         self.accepted = 0
@@ -113,6 +113,8 @@ class Server:
         self._options = socket_options(settings)
         self.read_patience = float(max(settings.af_so_server_RCVTIMEO_sec, 1))
         self.write_patience = float(max(settings.af_so_server_SNDTIMEO_sec, 1))
+        self._bytes_most = self._bytes_given or settings.af_limit_memory_mb * 1024 * 1024
+        self._most_of_one = settings.af_limit_connections
         self.waits_for_http = bool(settings.af_server_http_wait_close)
         self.names.reconfigure(settings)
 
@@ -215,15 +217,34 @@ class Server:
             client = RawSocket(listener.family, socket.SOCK_STREAM, 0, number)
             client.setblocking(False)
             self.accepted += 1
+            peer = address[0].removeprefix("::ffff:")
+            of_peer = self.of_address.get(peer, 0)
+            if of_peer >= self._most_of_one > 0:
+                self.refused += 1
+                self._complaints.say(
+                    "Refused: peer=%s has %d connections (af_limit_connections)", peer, of_peer
+                )
+                client.close()
+                continue
             if self.connections >= self._most:
                 self._make_room()
             self.unanswered += 1
+            self.of_address[peer] = self.of_address.get(peer, 0) + 1
             try:
                 for option in self._options:
                     client.setsockopt(*option)
             except OSError as error:
                 self._complaints.say("Cannot set an option of a socket: %s", error.strerror)
-            Connection(self, client, address[0].removeprefix("::ffff:")).begin()
+            Connection(self, client, peer).begin()
+
+    def leave(self, peer: str) -> None:
+        """Count a connection of an address no longer among those without an answer."""
+        self.unanswered -= 1
+        left = self.of_address[peer] - 1
+        if left:
+            self.of_address[peer] = left
+        else:
+            del self.of_address[peer]
 
     def _make_room(self) -> bool:
         """Close the connection that matters least; return False when all have requests that run."""

@@ -564,3 +564,39 @@ def test_an_error_of_the_disk_is_answered_as_a_bug(
     server = start_server(fails)
     assert b"Internal server error" in ask(server, b"AFANASY 26 JSON" + GET)
     assert "the disk is gone" in caplog.text
+
+
+def test_an_address_has_only_so_many_connections(
+    start_server: StartServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = start_server(af_limit_connections=5)
+    peers = [Peer(server) for _ in range(5)]
+    until(lambda: server.unanswered == 5)
+    with Peer(server) as one_more:
+        assert one_more.read_all() == b""
+    assert "has 5 connections (af_limit_connections)" in caplog.text
+    peers.pop().socket.close()
+    until(lambda: server.unanswered == 4)
+    assert lives(server)
+    for peer in peers:
+        peer.socket.close()
+    until(lambda: server.of_address == {})
+    assert server.unanswered == 0
+
+
+def test_answered_connections_do_not_count_for_their_address(start_server: StartServer) -> None:
+    server = start_server(af_limit_connections=3)
+    peers = [Peer(server) for _ in range(3)]
+    for _ in range(3):
+        for peer in peers:
+            peer.send(PING)
+            assert peer.read(12) == PONG
+        peers = [Peer(server) for _ in range(3)]  # the others have not closed yet
+    assert server.of_address.get("127.0.0.1", 0) <= 3
+
+
+def test_the_memory_for_requests_is_a_setting(start_server: StartServer) -> None:
+    server = start_server(af_limit_memory_mb=80)
+    assert server._bytes_most == 80 * 1024 * 1024
+    server.reconfigure(settings(af_limit_memory_mb=100))
+    assert server._bytes_most == 100 * 1024 * 1024
