@@ -48,8 +48,12 @@ class Answers:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         #: {serial: what is known of the job}
         self.jobs: dict[int, dict[str, Any]] = {}
-        for line in path.read_text().splitlines():
-            self._take(json.loads(line))
+        whole = path.read_bytes()
+        # What was killed in the middle of a line never said what it stands for.
+        os.ftruncate(self._fd, whole.rfind(b"\n") + 1)
+        for line in whole.splitlines(keepends=True):
+            if line.endswith(b"\n"):
+                self._take(json.loads(line))
 
     def begin_anew(self, server: StoredFarm) -> None:
         """Write a log of what is there, after all was compared: any other job must not come back."""
