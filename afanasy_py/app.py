@@ -13,6 +13,7 @@ import signal
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import gevent
@@ -29,20 +30,28 @@ from afanasy_py.core.job import SYSJOB_ID
 from afanasy_py.core.requests import AskServer, Caller, ReadFiles, ReadOutput, RunFirst, SlowAnswer
 from afanasy_py.errors import ConfigError, StoreError
 from afanasy_py.guard import Guard
+from afanasy_py.metrics import Metrics
 from afanasy_py.msg.answers import Answer
 from afanasy_py.msg.framing import Form, Request
 from afanasy_py.net.files import Files
 from afanasy_py.net.server import Server
 from afanasy_py.net.work import CHEAP_SECONDS, WAIT_MOST, Work, measure
+from afanasy_py.site import Site
 from afanasy_py.stats.statistics import Statistics
 from afanasy_py.stats_rows import LogRow
 from afanasy_py.store.store import Store
+from afanasy_py.supervisor import Supervisor
 from afanasy_py.sysjob.job import SystemJobKeeper
 
 log = logging.getLogger(__name__)
 
 #: The longest sleep of the loop, seconds; timers of the farm decide when it is shorter.
 IDLE_SECONDS = 1.0
+#: When the farm's loop has not turned for so long, seconds, the server is not well: it does so each second.
+STUCK_SECONDS = 15.0
+#: A stop takes no longer, seconds; files of the original's layout that are not complete then are written on
+#: by the process that does it.
+STOP_SECONDS = 4.5
 #: Name of the audit log in the store.
 AUDIT_FILE = "audit.log"
 #: How much of the output of a pre command goes into the log of its job, characters.
@@ -57,7 +66,11 @@ class App:
         self.clock = Clock()
         settings = config.settings
         self.farm = Farm(
-            settings, self.clock.now(), time_text=self._time_text, version=config.machine.version
+            settings,
+            self.clock.now(),
+            time_text=self._time_text,
+            version=config.machine.version,
+            stopwatch=perf_counter,
         )
         self.farm.demo = config.arguments.demo
         self.store = Store(Path(settings.af_store_folder), settings, self.clock)
@@ -77,7 +90,12 @@ class App:
         self.files = Files(config.serve_dir, Path(settings.af_store_folder), settings)
         self.work = Work()
         self.work.share = settings.af_limit_work_ms / 1000
-        self.server = Server(settings, self.dispatch, config.machine.version)
+        self.supervisor = Supervisor(os.environ)
+        self.metrics = Metrics(self.farm, self.store, self.stats, self.clock.now())
+        self.site = Site(self.files, self.guard, self.metrics, self._why_not_alive, self._why_not_ready)
+        self.server = Server(settings, self.metrics.timed(self.dispatch), config.machine.version)
+        self.metrics.server = self.server
+        self._turned_at = perf_counter()
         self._wake = Event()
         self._sleeps_until = 0.0
         self._stopping = Event()
@@ -110,7 +128,7 @@ class App:
         now = self.clock.now()
         self._add_server_row(now, "Starting server. Reading store...")
         farm.now = now
-        farm.sysjob = keeper = SystemJobKeeper(farm)
+        farm.sysjob = keeper = SystemJobKeeper(farm, self.config.machine.af_root)
         self.store.load(farm, now)
         farm.make_roots()
         if SYSJOB_ID not in farm.jobs.by_id:
@@ -131,13 +149,17 @@ class App:
         loop.name = "farm loop"
         self.server.serve()
         log.info("Listening %d port...", self.config.settings.af_serverport)
+        self.supervisor.ready()
         self._stopping.wait()
+        latest = perf_counter() + STOP_SECONDS
+        self.supervisor.stopping()
         self.server.stop()
         loop.kill()
         self._add_server_row(self.clock.now(), "Server shutdown.")
         self.carry_out()
-        self.store.close()
-        self.stats.stop()
+        statistics = gevent.spawn(self.stats.stop)
+        self.store.close(max(latest - perf_counter(), 0.5))
+        statistics.join(max(latest - perf_counter(), 0.5))
         if self.audit is not None:
             self.audit.stop()
         log.info("Exiting process...")
@@ -148,13 +170,30 @@ class App:
         self._stopping.set()
 
     def _reload(self) -> None:
+        self.supervisor.reloading()
         self._answer_reload()
+        self.supervisor.ready()
+
+    def _why_not_alive(self) -> str:
+        """Return why the server should be started again; empty: it is well."""
+        silent = perf_counter() - self._turned_at
+        return f"the farm's loop stands still for {silent:.0f} s" if silent > STUCK_SECONDS else ""
+
+    def _why_not_ready(self) -> str:
+        """Return why clients should not come here; no path of this host is in it."""
+        if self._stopping.is_set():
+            return "the server stops"
+        if self.store.refusal():
+            return "the store cannot be written"
+        return self._why_not_alive()
 
     def _loop(self) -> None:
         """Let the farm do what is due, whenever something is."""
         while True:
             self._wake.clear()
             now = self.clock.now()
+            self._turned_at = perf_counter()
+            self.supervisor.beat(self._turned_at)
             try:
                 self.farm.tick(now)
                 self.carry_out()
@@ -170,7 +209,7 @@ class App:
     def dispatch(self, request: Request, peer: str) -> Any:
         """Answer one request; called in the greenlet of its connection."""
         if request.form is Form.GET:
-            return self.files.answer(request, with_tasks=self.guard.may_fetch(request, peer))
+            return self.site.answer(request, peer)
         caller = Caller(peer) if self.farm.gate is None else self.guard.caller_of(request, peer)
         work = self.work
         if work and (refusal := self._wait_for_others(caller.address)):
@@ -231,7 +270,7 @@ class App:
         return ticket
 
     def _add_server_row(self, now: float, text: str) -> None:
-        self.stats.add([LogRow(int(now), "afanasy", "server", "server", text)])
+        self.farm.changes.rows.append(LogRow(int(now), "afanasy", "server", "server", text))
 
     def _read_output(self, wanted: ReadOutput) -> Answer:
         content = self.store.read_output(wanted.job_id, wanted.block_num, wanted.task_num, wanted.start)

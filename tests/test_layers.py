@@ -38,7 +38,10 @@ ALLOWED: dict[str, set[str]] = {
     "stats": OUTSIDE,
     "audit": OUTSIDE,
     "guard": OUTSIDE | {"config"},
-    "app": OUTSIDE | CONFIG | {"net", "store", "stats", "audit", "guard"},
+    "metrics": OUTSIDE | {"net", "store", "stats"},
+    "site": OUTSIDE | {"net", "guard", "metrics"},
+    "supervisor": set(),
+    "app": OUTSIDE | CONFIG | {"net", "store", "stats", "audit", "guard", "metrics", "site", "supervisor"},
     "cli": SMALL | CONFIG | {"app"},
     "install": SMALL,
     # Programs of their own beside the server:

@@ -16,6 +16,7 @@ from afanasy_py.core import farmpart, hosts, refresh, registration, running, wat
 from afanasy_py.core.branch import TOTALS, Branch
 from afanasy_py.core.changes import Changes, Removed
 from afanasy_py.core.events import Events
+from afanasy_py.core.figures import Figures
 from afanasy_py.core.job import SYSJOB_ID, Job
 from afanasy_py.core.node import Logged, LogLine
 from afanasy_py.core.pool import TOTALS as POOL_TOTALS
@@ -87,6 +88,7 @@ class Farm:
         now: float = 0.0,
         time_text: Callable[[int], str] = str,
         version: str = "3.4.1",
+        stopwatch: Callable[[], float] = float,
     ) -> None:
         self.settings = settings
         self.version = version
@@ -94,6 +96,9 @@ class Farm:
         self.now = now
         #: Writes a moment as logs and texts for users show it.
         self.time_text = time_text
+        #: Tells seconds of which only differences count; for the figures alone, nothing is decided by it.
+        self._stopwatch = stopwatch
+        self.figures = Figures()
         self.jobs: Table[Job] = Table("Jobs", 1_000_000)
         self.renders: Table[Render] = Table("Renders", 100_000)
         self.users: Table[User] = Table("Users", 10_000)
@@ -170,7 +175,11 @@ class Farm:
     def settle(self) -> None:
         """Bring up to date what the call changed, start what can start, and again."""
         self._refresh_dirty()
-        self.solver.solve(self._start)
+        solver = self.solver
+        if solver.dirty_renders or solver.dirty_profiles:
+            began = self._stopwatch()
+            solver.solve(self._start)
+            self.figures.solves.add(self._stopwatch() - began)
         if self.freed:
             self._free_hosts()
         self._refresh_dirty()

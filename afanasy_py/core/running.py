@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from afanasy_py.core.block import VAR_CAPACITY
@@ -142,6 +141,9 @@ def start_on_render(farm: Farm, block: Block, number: int, render: Render) -> Ru
             if block.capacity_coeff_max > 0:
                 coefficient = min(coefficient, block.capacity_coeff_max)
             description.capacity_coeff = coefficient
+    if not job.time_started and not any(other.tasks.has_run() for other in job.blocks):
+        farm.figures.job_waits.add(farm.now - job.time_creation)
+    farm.figures.starts += 1
     run = begin_run(farm, block, number, render, description)
     if (job.id, block.block_num, number) in farm.listened or (job.id, -1, -1) in farm.listened:
         description.flags |= 1
@@ -328,7 +330,7 @@ def apply_status(farm: Farm, run: Run, update: TaskUp) -> bool:
         return True
     elif status in LOST_ENDS:
         tasks.set_time_done(number, now)
-        end_run(farm, run, st, LOST_ENDS[status])
+        end_run(farm, run, st, LOST_ENDS[status], lost=True)
     elif status == TaskStatus.Eject:
         stop_run(farm, run, "Host owner ejected.")
     return False
@@ -353,12 +355,13 @@ def stop_run(farm: Farm, run: Run, text: str, bits: int = 0) -> None:
     farm.task_changed(block, number, store=False)
 
 
-def end_run(farm: Farm, run: Run, st: int, text: str) -> None:
+def end_run(farm: Farm, run: Run, st: int, text: str, *, lost: bool = False) -> None:
     """End a run with the state bits `st` (RUN is dropped) and give back all that it took."""
     block, number, tasks = run.block, run.number, run.block.tasks
     st &= ~RUN
     tasks.activity.pop(number, None)
     failed = bool(st & ERR)
+    farm.figures.count_end(st, tasks.time_done[number] - tasks.time_start[number], lost=lost)
     row_state = st
     if not st & _FINAL:
         st = RDY
@@ -565,10 +568,6 @@ def reconnect(farm: Farm, render: Render, description: TaskExec) -> None:
     render.events().stops.append(
         TaskPos(job_id=job.id, block_num=block.block_num, task_num=number, number=description.number)
     )
-
-
-#: What an operation does to one task: (state bits that it applies to, new state, bits for a running one).
-Operate = Callable[["Farm", "Block", int], None]
 
 
 def operate(farm: Farm, block: Block, number: int, with_st: int, set_st: int) -> bool:

@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 AGAIN_SECONDS = 10.0
 #: A clean stop waits so long for it, seconds; it finishes its files in any case.
 STOP_SECONDS = 60.0
-#: A start waits so long for that of a server that was killed, seconds.
-OLD_SECONDS = 10.0
+#: A start waits so long for that of a server that has ended, seconds.
+OLD_SECONDS = 90.0
 
 
 class MirrorProcess:
@@ -90,8 +90,12 @@ class MirrorProcess:
         if found is not None:
             self.position = found.position
 
-    def stop(self) -> None:
-        """Let it write everything and wait for it."""
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """Let it write everything and wait for it.
+
+        Args:
+            seconds: How long; it goes on by itself.
+        """
         if not self.runs():
             self.start()
         process = self._process
@@ -102,7 +106,7 @@ class MirrorProcess:
             process.stdin.flush()
         except OSError:
             pass  # it is dead, which is told below
-        deadline = time.perf_counter() + STOP_SECONDS
+        deadline = time.perf_counter() + seconds
         while process.poll() is None and time.perf_counter() < deadline:
             gevent.sleep(0.01)
         if process.returncode:

@@ -24,7 +24,7 @@ from afanasy_py.store.capture import Batch, Capture, node_folder
 from afanasy_py.store.disk import Disk
 from afanasy_py.store.journal import FOLDER, Position, Writer
 from afanasy_py.store.load import begin_again, begin_journal, fill_farm, read_source
-from afanasy_py.store.mirror_process import MirrorProcess
+from afanasy_py.store.mirror_process import STOP_SECONDS, MirrorProcess
 from afanasy_py.store.outputs import Outputs
 from afanasy_py.store.records import KINDS, encode_serial
 
@@ -447,8 +447,12 @@ class Store:
         ticket = self._ticket
         self.wait(ticket)
 
-    def close(self) -> None:
-        """Write everything, and all files of the original's layout; return when they are there."""
+    def close(self, seconds: float = STOP_SECONDS) -> None:
+        """Write everything, and all files of the original's layout; return when they are there.
+
+        Args:
+            seconds: The files are waited for so long; what is missing then is written by a process of its own.
+        """
         if self._writer is None:
             return
         self._closing = True
@@ -461,7 +465,7 @@ class Store:
         if not self._write_batch():
             log.error("store: the last changes are not on the disk: %s", self._error)
         _in_thread(self._threads, self._writer.close)
-        self._mirror.stop()
+        self._mirror.stop(seconds)
         try:
             self._write_server_file(self._clock.now())
         except OSError as error:

@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from afanasy_py.store.disk import Disk
+
 ROOT = Path(__file__).resolve().parents[2]
 #: The tree of a CGRU 3.4.1 whose server listens on the address in AF_SERVER_BIND (it has no option for that).
 ORIGINAL = os.environ.get("AFSERVER_ORIGINAL", "")
@@ -29,6 +31,7 @@ class RealServer:
 
     def __init__(self, store: Path, home: Path, *, original: bool = False) -> None:
         home.mkdir(parents=True, exist_ok=True)
+        self._store = store
         self.port = free_port()
         self.log = home / "log"
         options = f"--af_serverport {self.port} --af_store_folder {store}"
@@ -109,7 +112,22 @@ class RealServer:
             self.process.wait(PATIENCE_SECONDS)
         finally:
             self.kill()
-        return time.perf_counter() - began
+        seconds = time.perf_counter() - began
+        self._wait_for_files()
+        return seconds
+
+    def _wait_for_files(self) -> None:
+        """Wait until the process that writes the files has ended; on a busy machine it outlives the server."""
+        lock = self._store / "journal" / "mirror.lock"
+        if not lock.exists():
+            return
+        end = time.perf_counter() + PATIENCE_SECONDS
+        number = Disk().lock(lock)
+        while number is None and time.perf_counter() < end:
+            time.sleep(0.02)
+            number = Disk().lock(lock)
+        if number is not None:
+            os.close(number)
 
     def kill(self) -> None:
         """End it at once."""

@@ -81,7 +81,7 @@ class InlineMirror(MirrorProcess):
     def runs(self) -> bool:
         return True
 
-    def stop(self) -> None:
+    def stop(self, seconds: float = 0.0) -> None:
         MirrorWriter(self._disk, self._root).finish()
 
 
