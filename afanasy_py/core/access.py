@@ -197,6 +197,13 @@ def note_action(
     if not named:
         return
     operation, params = request.get("operation"), request.get("params")
+    if (
+        not refused
+        and request["type"] == "monitors"
+        and type(operation) is dict
+        and operation.get("type") == "watch"
+    ):
+        return  # who watches only looks
     words = [str(request["type"])]
     words += [str(operation.get("type"))] if type(operation) is dict else []
     words += [f"set {','.join(map(str, params))[:200]}"] if type(params) is dict else []
