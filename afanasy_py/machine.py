@@ -21,6 +21,7 @@ class Machine:
     """Facts that do not change while the process runs."""
 
     location: str  # root of the CGRU tree; empty: there is none
+    af_root: str  # folder of Afanasy; empty: there is none
     version: str  # of the CGRU tree, else CGRU_VERSION
     home: str  # home folder of the user
     computer: str  # name of the computer, as it is
@@ -41,6 +42,7 @@ class Machine:
         location = find_location(environ, executable)
         return cls(
             location=location,
+            af_root=environ.get("AF_ROOT") or (f"{location}/afanasy" if location else ""),
             version=find_version(environ, location),
             home=find_home(environ),
             computer=environ.get("COMPUTERNAME" if os.name == "nt" else "HOSTNAME") or socket.gethostname(),

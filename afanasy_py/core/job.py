@@ -44,6 +44,10 @@ class Job(Member, Worked, JobRecord):
         self.list_place = 0
         #: What its sender put into `token`, so that it is not made twice.
         self.token = ""
+        #: Who sent it, as the statistics name it: `user@host address`.
+        self.sender = "afanasy"
+        #: What the statistics name as its folder; empty: see `folder`.
+        self.own_folder = ""
         #: Its priority when it joined its branch: its place there.
         self.joined_priority = self.priority
         #: True from the request to delete it until its last running task ended.
@@ -74,6 +78,8 @@ class Job(Member, Worked, JobRecord):
             return shown
         shown["st"] = (self.st & OFF) | (0 if self.locked else WDP)
         shown["state"] = state_text(shown["st"])
+        if not shown["state"]:
+            del shown["state"]
         shown.pop("tasks_ready", None)
         for block in shown["blocks"]:
             for key in [key for key in block if key == "state" or key.startswith("p_tasks_")]:
@@ -128,6 +134,8 @@ class Job(Member, Worked, JobRecord):
 
     def folder(self) -> str:
         """Return the value of the first key of `folders`, or the branch (statistics)."""
+        if self.own_folder:
+            return self.own_folder
         if self.folders:
             return str(self.folders[min(self.folders)])
         return str(self.branch)

@@ -399,7 +399,7 @@ def finish(farm: Farm, job: Job) -> JsonAnswer:
     prepare_new(farm, job)
     named = f"{job.name}@{job.user_name}"
     farm.add_log_row(
-        LogLine(int(farm.now), "afanasy", "jobs register", named, f"New job registered: {named}")
+        LogLine(int(farm.now), job.sender, "jobs register", named, f"New job registered: {named}")
     )
     return replies.reply({"id": job.id, "serial": job.serial})
 

@@ -209,8 +209,8 @@ class SystemBlock(Block):
         elif status in BAD_ENDS:
             task.errors += 1
             self._end(farm, run, task, ERR, BAD_ENDS[status][1])
-            self._note_error_host(farm, task, run.render.name)
             self._tell_error(farm, task, update, run.render)
+            self._note_error_host(farm, task, run.render.name)
             self._retry(farm, task)
             return
         elif status in LOST_ENDS:

@@ -41,8 +41,15 @@ _TASK_NAME_MAX = 32
 class SystemJobKeeper(SystemJob):
     """The farm's system job."""
 
-    def __init__(self, farm: Farm) -> None:
+    def __init__(self, farm: Farm, folder: str = "") -> None:
+        """Prepare; the job itself is made or adopted later.
+
+        Args:
+            farm: Whose it is.
+            folder: What the statistics name as the folder of its tasks: the tree of Afanasy; empty: `/`.
+        """
         self.farm = farm
+        self.folder = folder
         self.job: Job
 
     def make(self) -> None:
@@ -85,6 +92,7 @@ class SystemJobKeeper(SystemJob):
         farm = self.farm
         self.job = job
         job.time_creation = int(farm.now)
+        job.own_folder = self.folder
         user = registration.find_user(farm, job)
         branch = farm.root_branch
         for block in job.blocks:
