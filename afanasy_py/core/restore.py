@@ -430,6 +430,8 @@ def restore_job(farm: Farm, stored: StoredNode) -> None:
     _restore_log(job, stored)
     # Its first refresh finishes the deletion, when the system job is there to take its post commands.
     job.deleting = stored.extras.get("deleting") is True
+    token = stored.extras.get("token")
+    job.token = token if type(token) is str else ""
     farm.touch_whole_job(job)
 
 

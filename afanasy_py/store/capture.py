@@ -490,6 +490,8 @@ def job_record(job: Job, folder: str) -> records.Node:
     extras: dict[str, Any] = {"flags": job.flags}
     if job.deleting:
         extras["deleting"] = True
+    if job.token:
+        extras["token"] = job.token
     if any(block.parser_coeff != 1 for block in job.blocks):
         extras["parser_coeffs"] = [block.parser_coeff for block in job.blocks]
     # A block of the system job makes its tasks itself.

@@ -153,6 +153,7 @@ class Store:
         image = source.image
         for problem in fill_farm(farm, source, self.root):
             log.error("store: %s", problem)
+        farm.tokens.learn(farm.jobs, now)
         folders = {(kind, n.id): n.folder for kind, nodes in image.nodes.items() for n in nodes.values()}
         self._capture.adopt(farm, folders)
         self._journal_id = source.journal_id

@@ -144,6 +144,16 @@ def test_running_tasks_wait_for_their_render_and_then_run_again(server: StoredFa
     assert tasks.starts[0] == 1
 
 
+def test_a_token_makes_no_second_job_after_a_restart(server: StoredFarm) -> None:
+    request = {"job": {"name": "one", "user_name": "artist", "token": "t1", "blocks": [{"flags": 1}]}}
+    first = server.ask(request)
+    for clean in (False, True):
+        server = server.again(clean=clean)
+        assert server.ask(request) == first
+    assert [job.name for job in server.farm.jobs] == ["afanasy", "one"]
+    assert server.ask({"job": {**request["job"], "token": "t2"}}) != first
+
+
 def test_error_hosts_are_kept_and_forgotten(server: StoredFarm) -> None:
     render = server.add_render(room=1)
     job = server.add_job("one", frames=1)
