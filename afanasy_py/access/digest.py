@@ -93,7 +93,9 @@ class Logins:
         return begin + self._seal(begin, address)
 
     def _seal(self, begin: str, address: str) -> str:
-        return hmac.new(self._secret, f"{begin} {address}".encode(), hashlib.sha256).hexdigest()[:16]
+        return hmac.new(
+            self._secret, f"{begin} {address}".encode("utf-8", "backslashreplace"), hashlib.sha256
+        ).hexdigest()[:16]
 
     def check(self, auth: Mapping[str, Any], address: str, now: float, digests: Mapping[str, str]) -> str:
         """Return the user of a login.
@@ -158,7 +160,7 @@ class Logins:
 
 def md5(text: str) -> str:
     """Return the MD5 of a text, hexadecimal: the web GUI knows no other digest."""
-    return hashlib.md5(text.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()
+    return hashlib.md5(text.encode("utf-8", "backslashreplace"), usedforsecurity=False).hexdigest()
 
 
 def parse_digest_file(text: str, realm: str) -> tuple[dict[str, str], list[int]]:

@@ -92,7 +92,7 @@ def id_of(text: str) -> str:
 
 def digest_of(text: str) -> str:
     """Return the digest of a token."""
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
 
 
 class Tokens:
