@@ -116,21 +116,28 @@ class Postgres:
         options = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": ""}
         words = [word for key, value in options.items() for word in ("-c", f"{key}={value}")]
         command = [*self._prefix, str(self._binaries / "postgres"), "-D", "data", *words]
-        with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(command, cwd=self._folder, stdout=log, stderr=log)
+        self._command = command
+        self._spawn()
         wait_until(self.answers)
+
+    def _spawn(self) -> None:
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(self._command, cwd=self._folder, stdout=log, stderr=log)
 
     def answers(self) -> bool:
         try:
             select(self.conninfo, "SELECT 1")
         except psycopg2.OperationalError:
             assert self._process is not None
-            assert self._process.poll() is None, (self._folder / "log").read_text()
+            if self._process.poll() is not None:
+                # After a SIGKILL it refuses to start until all processes of the old one have noticed.
+                assert "is still in use" in (self._folder / "log").read_text()
+                self._spawn()
             return False
         return True
 
     def stop(self, signal_number: int = signal.SIGINT) -> None:
-        """End it: SIGINT as at a shutdown, SIGQUIT as in a crash."""
+        """End it: SIGINT as at a shutdown, SIGKILL as in a crash."""
         if self._process is not None:
             self._process.send_signal(signal_number)
             self._process.wait(30)

@@ -368,7 +368,7 @@ def test_20000_rows_while_postgresql_is_killed_and_restarted(
         one.add(tasks(100, part * 100))
         gevent.sleep(0.005)
         if part in (60, 140):
-            private_postgres.stop(signal.SIGQUIT)
+            private_postgres.stop(signal.SIGKILL)
         if part in (100, 180):
             private_postgres.start()
     wait_until(lambda: one.state()["queued"] == 0 == one.state()["buffered"])
