@@ -20,6 +20,8 @@ from afanasy_py.errors import AfanasyError
 #: An address whose somebody has logged in may fetch files of tasks for so long, seconds.
 PICTURES_SECONDS = 600.0
 ADDRESSES_MOST = 10_000
+#: Refusals of an address are logged once in so many seconds.
+TOLD_SECONDS = 600.0
 
 
 class DeniedError(AfanasyError):
@@ -66,6 +68,8 @@ class Gate:
         self.failures = FailedLogins(failures_most)
         #: {address: when somebody there was known to have the right to look}, least recently first.
         self._seen: OrderedDict[str, float] = OrderedDict()
+        #: {address: when its refusal was logged}, the last one last.
+        self._told: OrderedDict[str, float] = OrderedDict()
 
     def identify(self, address: str, auth: Any, token: str, now: float, *, secure: bool = False) -> Identity:
         """Return who asks.
@@ -107,6 +111,16 @@ class Gate:
             return self.identify(address, None, token, now, secure=secure).has(Right.READ)
         except DeniedError:
             return False
+
+    def is_news(self, address: str, now: float) -> bool:
+        """Return whether a refusal of an address should be logged: a host that is refused asks each second."""
+        if now - self._told.get(address, -TOLD_SECONDS) < TOLD_SECONDS:
+            return False
+        self._told[address] = now
+        self._told.move_to_end(address)
+        while len(self._told) > ADDRESSES_MOST:
+            self._told.popitem(last=False)
+        return True
 
     def _note_seen(self, address: str, now: float) -> None:
         self._seen[address] = now

@@ -6,6 +6,7 @@ nothing while access control is off: then callers have no identity.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -57,12 +58,23 @@ def check_message(farm: Farm, gate: Gate, caller: Caller, msg_type: int) -> Call
     if msg_type in _HARMLESS:
         return caller
     caller = identify(farm, gate, caller, None)
-    require(caller, _MESSAGE_RIGHTS.get(msg_type, Right.READ))
+    try:
+        require(caller, _MESSAGE_RIGHTS.get(msg_type, Right.READ))
+    except RequestError as error:
+        _tell(farm, gate, caller, str(error))
+        raise
     return caller
 
 
-def note_denied(farm: Farm, caller: Caller, error: DeniedError) -> None:
-    """Tell the audit log of a login that failed; who only lacks one is not in it."""
+def _tell(farm: Farm, gate: Gate, caller: Caller, why: str) -> None:
+    """Write into the server's log that somebody was refused; programs of the farm ask again and again."""
+    if gate.is_news(caller.address, farm.now):
+        farm.line(f"Refused: peer={caller.address} {why}", logging.WARNING)
+
+
+def note_denied(farm: Farm, gate: Gate, caller: Caller, error: DeniedError) -> None:
+    """Tell the log that somebody is not known, and the audit log of a login that failed."""
+    _tell(farm, gate, caller, str(error))
     if error.failed:
         entry = AuditEntry("", caller.address, "", error.failed, refused=str(error))
         farm.changes.audits.append(entry)

@@ -40,7 +40,8 @@ def handle(farm: Farm, msg_type: int, value: int, body: bytes, caller: Caller, n
                 caller = access.check_message(farm, gate, caller, msg_type)
             result = handle_message(farm, msg_type, value, body, caller)
     except DeniedError as error:
-        access.note_denied(farm, caller, error)
+        assert gate is not None
+        access.note_denied(farm, gate, caller, error)
         result = replies.denied(str(error), error.challenge)
     except JsonError as error:
         result = replies.error(str(error))

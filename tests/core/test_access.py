@@ -301,6 +301,21 @@ def test_commands_on_hosts_can_be_switched_off(guarded: GuardedFarm) -> None:
     assert host.events().instruction == ""
 
 
+def test_a_host_that_is_refused_again_and_again_is_in_the_log_once(guarded: GuardedFarm) -> None:
+    body = RenderRecord(name="x", st=1).encode(MsgType.TRenderRegister)
+    guarded.farm.changes.lines.clear()
+    artist = guarded.token("artist")
+    for _ in range(5):
+        guarded.message(MsgType.TRenderRegister, 0, body)
+        guarded.message(MsgType.TRenderRegister, 0, body, token=artist, address="203.0.113.6")
+    lines = [text for _, text in guarded.farm.changes.lines]
+    assert len(lines) == 2
+    assert lines[0].startswith(
+        "Refused: peer=203.0.113.5 Access denied: 203.0.113.5 is in no trusted network"
+    )
+    assert "anna (artist) may not be a render host" in lines[1]
+
+
 # -- the audit log
 
 
