@@ -327,8 +327,12 @@ class App:
     def _answer_reload(self) -> Answer:
         try:
             config = reload_config(self.config, os.environ)
-            self.server.reconfigure(config.settings)
             self.guard.configure(config)
+            try:
+                self.server.reconfigure(config.settings)
+            except ConfigError:
+                self.guard.configure(self.config)
+                raise
             self.config = config
         except ConfigError as error:
             log.error("%s", error)  # noqa: TRY400 - the text says what is wrong, a trace would not
@@ -360,7 +364,9 @@ class App:
         root = Path(self.config.machine.location or self.config.serve_dir or ".").resolve()
         target = root / (path.lstrip("/.") + ".json")
         try:
-            inside = bool(self.config.machine.location) and root in target.resolve().parents
+            above = target.resolve().parents
+            inside = bool(self.config.machine.location) and root in above
+            inside = inside and Path(self.config.settings.af_store_folder).resolve() not in above
             existed = inside and target.exists()
         except (OSError, ValueError, RuntimeError):  # a name that is too long, or links in a circle
             inside = existed = False

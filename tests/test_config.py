@@ -298,6 +298,21 @@ def test_another_version_is_an_error_in_the_log(environ: dict[str, str], write: 
     assert texts(load(environ), logging.ERROR) == []
 
 
+@pytest.mark.parametrize("access", [False, True])
+def test_with_access_control_no_digest_of_a_password_goes_out(
+    environ: dict[str, str], write: Write, access: bool
+) -> None:
+    write(
+        "cgru/config_default.json",
+        b'{"cgru_config":{"af_access":%b,"pswd_visor":"c0ffee","pswd_god" : "c0ffee","-pswd_new":"c0ffee"}}'
+        % (b"true" if access else b"false"),
+    )
+    answer = config_answer(load(environ))
+    # GUIs of a farm without access control ask for these passwords themselves.
+    assert answer.count("c0ffee") == (0 if access else 3)
+    assert json.loads(answer)["cgru_config"][0]["cgru_config"]["af_access"] is access
+
+
 def test_the_answer_has_the_files_and_the_environment_but_no_password(
     environ: dict[str, str], write: Write
 ) -> None:

@@ -241,10 +241,32 @@ def test_what_is_saved_stays_below_the_tree(start: Start, tmp_path: Path, path: 
     tree = tmp_path / "tree"
     (tree / "a").mkdir(parents=True)
     (tree / "link").symlink_to(tmp_path)
-    server = start(af_access="0", tree=str(tree))
+    server = start(af_access="0", tree=str(tree), af_store_folder=str(tree / "store"))
     before = set(tmp_path.glob("*.json"))
     ask("127.0.0.1", server.port, {"save": {"path": path, "object": {"a": 1}}})
     assert set(tmp_path.glob("*.json")) == before
+    ask("127.0.0.1", server.port, {"save": {"path": "store/access", "object": {"tokens": []}}})
+    assert not (tree / "store" / "access.json").exists()
     answer = ask("127.0.0.1", server.port, {"save": {"path": "a/good", "object": {"a": 1}}})
     assert "save" in answer
     assert json.loads((tree / "a" / "good.json").read_text())["a"] == 1
+
+
+def test_a_reload_switches_access_control_on_and_a_bad_one_changes_nothing(
+    start: Start, tmp_path: Path
+) -> None:
+    home = tmp_path / "home" / ".cgru"
+    home.mkdir(parents=True)
+    config = home / "config.json"
+
+    def reload(**settings: Any) -> str:
+        config.write_text(json.dumps({"cgru_config": settings}), encoding="utf-8")
+        return str(ask("127.0.0.1", server.port, {"reload_config": True}))
+
+    server = start(af_access="")
+    assert "users" in ask("127.0.0.1", server.port, {"get": {"type": "users"}})
+    assert "error" in reload(af_access=True, af_tls_cert="/nowhere")
+    assert "users" in ask("127.0.0.1", server.port, {"get": {"type": "users"}})
+    assert "success" in reload(af_access=True, af_tls_cert="")
+    assert "Access denied" in str(ask("127.0.0.1", server.port, {"get": {"type": "users"}}))
+    assert "Access denied" in reload(af_access=False)
