@@ -318,7 +318,7 @@ def explain(port: int) -> None:
     question = json.dumps({"get": {"type": "renders"}})
     url = f"http://127.0.0.1:{port}/"
     say(f"  ask it:        curl -s {url} -H 'AFANASY: {len(question)}' -d '{question}'")
-    say(f"  in a browser:  {url}  (where a CGRU tree serves its pages)")
+    say(f"  in a browser:  {url}")
     say(f"  one more host: afrender-py --server 127.0.0.1 --port {port} --name host5")
     say(f"  with CGRU:     CGRU_AF_SERVERNAME=127.0.0.1 CGRU_AF_SERVERPORT={port} afwatch")
 

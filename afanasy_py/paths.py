@@ -6,7 +6,7 @@ PACKAGE = Path(__file__).resolve().parent
 
 
 def tree_dir() -> Path:
-    """Return the folder that has `python/` and `statistics/`.
+    """Return the folder that has `python/`, `statistics/` and `web/`.
 
     That is the checkout when the package is used from one, else a folder inside of the installed package.
     """
@@ -22,6 +22,11 @@ def python_dir() -> Path:
 def services_dir() -> Path:
     """Return the folder of service classes."""
     return python_dir() / "services"
+
+
+def web_dir() -> Path:
+    """Return the folder of the server's own page."""
+    return tree_dir() / "web"
 
 
 def php_dir() -> Path:

@@ -230,12 +230,15 @@ def http_bytes(answer: HttpAnswer, version: str, more: Headers = ()) -> bytes:
     """Return an answer as it goes out."""
     kept = answer.status in (200, 304) and answer.content_type.startswith(CACHED)
     sizes = [] if answer.status in _BARE else [f"Content-Length: {len(answer.body)}"]
+    caching = [f"Cache-Control: max-age={CACHE_SECONDS if kept else 0}"]
+    if any(name == "Cache-Control" for name, _ in answer.more):
+        caching = []
     lines = [
         f"HTTP/1.1 {answer.status} {REASONS[answer.status]}",
         "Connection: close",
         *sizes,
         f"Content-Type: {answer.content_type}",
-        f"Cache-Control: max-age={CACHE_SECONDS if kept else 0}",
+        *caching,
         f"Server: afanasy/{version}",
         "X-Content-Type-Options: nosniff",
         *(f"{name}: {value}" for name, value in (*answer.more, *more)),

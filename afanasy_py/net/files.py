@@ -19,6 +19,7 @@ from gevent.threadpool import ThreadPool
 
 from afanasy_py.msg.http import ALLOWED_METHODS, HttpAnswer, HttpError
 from afanasy_py.net.page_policy import page_headers
+from afanasy_py.paths import web_dir
 
 if TYPE_CHECKING:
     from afanasy_py.msg.framing import Request
@@ -61,10 +62,17 @@ _NOT_FOUND = (
     b"<!DOCTYPE html><html><head><title>AFANASY 404</title></head>"
     b"<body><h1>404</h1><p>There is no such file on this server.</p></body></html>"
 )
-_PAGE = (
-    b"<!DOCTYPE html><html><head><title>afserver</title></head>"
-    b"<body><h1>afserver</h1><p>The server works. The web GUI of CGRU is served when the server runs in a "
-    b"CGRU tree (<code>af_http_serve_dir</code>).</p></body></html>"
+#: Where the server's own page is, also beside the web GUI of CGRU.
+_OWN = "afserver"
+#: It loads nothing from elsewhere, runs no script but its own, and a new version is seen at once.
+_OWN_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_OWN_HEADERS = (
+    ("Content-Security-Policy", _OWN_POLICY),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cache-Control", "no-cache"),
 )
 
 
@@ -122,6 +130,15 @@ def _is_known(head: HttpHead, tag: str, changed_at: float) -> bool:
 def _shows(path: PurePath) -> bool:
     """Return whether no part of a path below its root is hidden."""
     return not any(part.startswith(".") for part in path.parts)
+
+
+def _own_file(name: str) -> tuple[Path, str, Headers] | None:
+    """Return a file of the server's own page, its type and headers."""
+    target = web_dir() / (name or "index.html")
+    kind = TYPES.get(target.suffix)
+    if "/" in name or "\\" in name or kind is None or not target.is_file():
+        return None
+    return target, kind, _OWN_HEADERS
 
 
 class Files:
@@ -214,8 +231,9 @@ class Files:
             elif len(path) <= 1:
                 # COMPAT(http-one-letter): a path of one letter is the site's index too.
                 found = self._in_root(self._settings.af_http_site_index.lstrip("/"))
-                if found is None:
-                    return HttpAnswer(200, TYPES[".html"], _PAGE, page_headers(_PAGE))
+                found = found or _own_file("")
+            elif path == _OWN or path.startswith(f"{_OWN}/"):
+                found = _own_file(path[len(_OWN) + 1 :])
             else:
                 found = self._in_root(path)
         except (OSError, RuntimeError):  # a name that is too long, or links in a circle
