@@ -84,20 +84,20 @@ class Gate:
         Raises:
             DeniedError: It is not known, or what it says of itself is wrong.
         """
-        if isinstance(auth, Mapping) and isinstance(auth.get("token"), str):
-            token, auth = auth["token"], None
         if auth is not None or token:
+            if isinstance(auth, Mapping) and isinstance(auth.get("token"), str):
+                token, auth = auth["token"], None
             if self.rules.needs_tls and not secure:
                 raise DeniedError("Access denied: logins and tokens are taken over TLS only (af_access_tls).")
             identity = self._by_token(address, token, now) if token else self._by_login(address, auth, now)
             if identity.has(Right.READ):
                 self._note_seen(address, now)
             return identity
-        role = self.rules.networks.role_of(address)
-        if role is None:
+        known = self.rules.networks.identity_of(address)
+        if known is None:
             why = f"{address} is in no trusted network (af_ip_trust)"
             raise self._denied(why, address, now, can_log_in=secure or not self.rules.needs_tls)
-        return Identity(role, address, "network")
+        return known
 
     def may_fetch(self, address: str, token: str, now: float, *, secure: bool = False) -> bool:
         """Return whether an address may fetch files of tasks.

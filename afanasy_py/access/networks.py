@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from afanasy_py.access.roles import Role, role_named
+from afanasy_py.access.roles import Identity, Role, role_named
 from afanasy_py.errors import ConfigError
 from afanasy_py.ip_masks import IpMask, parse_mask
 
@@ -30,10 +30,15 @@ class Networks:
         rules = [*roles, *((mask, Role.ADMIN) for mask in trusted if mask.head)]
         #: Longest first; the sort is stable.
         self._rules = sorted(rules, key=lambda rule: -len(rule[0].head))
-        self._known: dict[str, Role | None] = {}
+        self._known: dict[str, Identity | None] = {}
 
     def role_of(self, address: str) -> Role | None:
         """Return the role of an address; None: it has to log in."""
+        identity = self.identity_of(address)
+        return identity.role if identity is not None else None
+
+    def identity_of(self, address: str) -> Identity | None:
+        """Return who asks from an address without more; it is remembered, for hosts ask each second."""
         try:
             return self._known[address]
         except KeyError:
@@ -41,8 +46,8 @@ class Networks:
         role = next((role for mask, role in self._rules if mask.matches(address)), None)
         if len(self._known) >= REMEMBERED_MOST:
             self._known.clear()
-        self._known[address] = role
-        return role
+        identity = self._known[address] = Identity(role, address, "network") if role is not None else None
+        return identity
 
 
 def parse_network(text: str) -> tuple[IpMask, Role]:
