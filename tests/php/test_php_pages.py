@@ -229,6 +229,40 @@ def test_sums_of_tasks_are_those_of_sql(site: Site, group: str) -> None:
     assert found == {name.removeprefix("'"): sums for name, sums in expected.items()}
 
 
+def in_a_browser(address: str, profile: Path) -> str:
+    """Return the document that Chromium makes of a page; it must complain about nothing."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("there is no Chromium")
+    words = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--no-proxy-server"]
+    done = subprocess.run(
+        [program, *words, f"--user-data-dir={profile}", "--dump-dom", address],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "CONSOLE" not in done.stderr
+    return done.stdout
+
+
+@pytest.mark.e2e
+def test_a_browser_shows_the_sums_of_sql(site: Site, tmp_path: Path) -> None:
+    text = in_a_browser(f"http://127.0.0.1:{site.port}/?first=&group=service", tmp_path)
+    cells = r"<t[hd][^>]*>(.*?)</t[hd]>"
+    rows = [
+        [html.unescape(re.sub("<.*?>", "", cell)) for cell in re.findall(cells, row, re.DOTALL)]
+        for row in re.findall(r"<tr[^>]*>(.*?)</tr>", text, re.DOTALL)
+    ]
+    titles, total, *names = rows
+    assert titles[:3] == ["Service", "Runs", "Errors"]
+    assert total[:3] == ["Total", "240", "24"]
+    found = {row[0]: row[1:3] for row in names}
+    expected = site.select("SELECT service, count(*), sum(error) FROM tasks GROUP BY 1")
+    assert found == {name: [str(runs), str(errors)] for name, runs, errors in expected}
+    assert '<rect class="c1"' in text
+
+
 def test_sums_of_jobs_are_those_of_sql(site: Site) -> None:
     expected = sorted(
         site.select("SELECT service, count(*), sum(tasks_quantity), sum(run_time_sum) FROM jobs GROUP BY 1")
