@@ -51,7 +51,7 @@ IDLE_SECONDS = 1.0
 STUCK_SECONDS = 15.0
 #: A stop takes no longer, seconds; files of the original's layout that are not complete then are written on
 #: by the process that does it.
-STOP_SECONDS = 4.5
+STOP_SECONDS = 4.0
 #: Name of the audit log in the store.
 AUDIT_FILE = "audit.log"
 #: How much of the output of a pre command goes into the log of its job, characters.

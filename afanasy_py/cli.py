@@ -28,7 +28,8 @@ def main(words: list[str] | None = None) -> int:
         words: The program's name and its arguments; None: those of the process.
 
     Returns:
-        The exit code: 0 after a stop that was asked for, 1 after a failure, which is said in one line.
+        The exit code of a failure, 1, which is said in one line; after a stop that was asked for the process ends here
+        with 0.
     """
     program, *rest = sys.argv if words is None else words
     arguments = parse_arguments(rest)
@@ -50,7 +51,11 @@ def main(words: list[str] | None = None) -> int:
             log.log(message.level, "%s", message.text)
         from afanasy_py import app
 
-        return app.run(config)
+        code = app.run(config)
+        # Everything is written and closed. Taking a farm of a million tasks apart would take seconds.
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(code)
     except AfanasyError as error:
         sys.stderr.write(f"afserver: {error}\n")
         return 1

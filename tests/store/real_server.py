@@ -17,7 +17,7 @@ from afanasy_py.store.disk import Disk
 ROOT = Path(__file__).resolve().parents[2]
 #: The tree of a CGRU 3.4.1 whose server listens on the address in AF_SERVER_BIND (it has no option for that).
 ORIGINAL = os.environ.get("AFSERVER_ORIGINAL", "")
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 
 
 def free_port() -> int:
