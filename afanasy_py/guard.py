@@ -89,6 +89,9 @@ class Guard:
             config.digest_file or "no digest file",
             len(gate.tokens.by_id),
         )
+        log.info(
+            "Addresses that may do everything (af_ip_trust): %s", ", ".join(settings.af_ip_trust) or "none"
+        )
         if any(not mask.head for mask in config.trusted):
             log.warning("af_ip_trust: masks of all addresses trust nobody while access control is on.")
 

@@ -6,6 +6,7 @@ and matches the rest.
 
 import ipaddress
 from dataclasses import dataclass
+from functools import lru_cache
 
 from afanasy_py.errors import ConfigError
 
@@ -26,6 +27,20 @@ class IpMask:
         if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
             parsed = parsed.ipv4_mapped
         return parsed.version == self.version and parsed.packed.startswith(self.head)
+
+
+@lru_cache(maxsize=4096)
+def holder(address: str) -> str:
+    """Return what stands for the holder of an address in limits: IPv6 gives each of them 2**64 addresses."""
+    if ":" not in address:
+        return address
+    try:
+        parsed = ipaddress.IPv6Address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return f"{ipaddress.IPv6Address(int(parsed) >> 64 << 64)}/64"
 
 
 def parse_mask(text: str) -> IpMask:

@@ -182,7 +182,7 @@ class Settings:
     realm: str = setting("CGRU", "Realm of digest authentication.", original="")
     af_ip_trust: tuple[str, ...] = setting(
         ("*.*", "127.0.0.1", "192.168.*", "*:*", "0:0:0:0:0:0:0:1", "FC00:*", "FD00:*"),
-        "Masks of addresses that need no authentication.",
+        "Masks of addresses that need no authentication and may do everything.",
         original=(),
     )
     af_digest_file: str = setting(".htdigest", "File of users and digests, below the CGRU tree.", original="")

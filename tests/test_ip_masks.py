@@ -1,7 +1,7 @@
 import pytest
 
 from afanasy_py.errors import ConfigError
-from afanasy_py.ip_masks import parse_mask
+from afanasy_py.ip_masks import holder, parse_mask
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,19 @@ def test_a_mask_is_the_beginning_of_an_address(mask: str, address: str, wanted: 
 def test_what_is_no_mask_is_refused_by_name(text: str) -> None:
     with pytest.raises(ConfigError, match="Invalid Server IP Mask: "):
         parse_mask(text)
+
+
+@pytest.mark.parametrize(
+    ("address", "stands_for"),
+    [
+        ("10.1.2.3", "10.1.2.3"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:10.1.2.3", "10.1.2.3"),
+        ("no:address", "no:address"),
+        ("", ""),
+    ],
+)
+def test_who_has_a_network_of_ipv6_counts_as_one(address: str, stands_for: str) -> None:
+    assert holder(address) == stands_for

@@ -16,6 +16,7 @@ from afanasy_py.access.networks import Networks
 from afanasy_py.access.roles import Identity, Right, Role
 from afanasy_py.access.tokens import Tokens, id_of
 from afanasy_py.errors import AfanasyError
+from afanasy_py.ip_masks import holder
 
 #: An address whose somebody has logged in may fetch files of tasks for so long, seconds.
 PICTURES_SECONDS = 600.0
@@ -139,7 +140,7 @@ class Gate:
 
     def _by_login(self, address: str, auth: Any, now: float) -> Identity:
         is_new = not isinstance(auth, Mapping) or auth.get("nonce") not in self.logins
-        wait = self.failures.wait(address, now) if is_new else 0.0
+        wait = self.failures.wait(holder(address), now) if is_new else 0.0
         if wait:
             raise DeniedError(f"Access denied: too many failed logins from {address}, wait {wait:.0f} s.")
         try:
@@ -148,7 +149,7 @@ class Gate:
             user = self.logins.check(auth, address, now, self.digests)
         except LoginError as error:
             if error.guess:
-                self.failures.note(address, now)
+                self.failures.note(holder(address), now)
             who = str(auth.get("user_name", ""))[:60] if isinstance(auth, Mapping) else ""
             denied = self._denied(str(error), address, now)
             denied.failed = f"login {who}: {error}"

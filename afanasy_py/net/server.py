@@ -19,6 +19,7 @@ from gevent.event import Event
 from gevent.hub import GreenletExit, get_hub
 
 from afanasy_py.errors import AfanasyError
+from afanasy_py.ip_masks import holder
 from afanasy_py.msg.answers import Answer
 from afanasy_py.msg.framing import Request
 from afanasy_py.msg.http import HttpAnswer
@@ -218,7 +219,7 @@ class Server:
             client.setblocking(False)
             self.accepted += 1
             peer = address[0].removeprefix("::ffff:")
-            of_peer = self.of_address.get(peer, 0)
+            of_peer = self.of_address.get(holder(peer), 0)
             if of_peer >= self._most_of_one > 0:
                 self.refused += 1
                 self._complaints.say(
@@ -229,7 +230,7 @@ class Server:
             if self.connections >= self._most:
                 self._make_room()
             self.unanswered += 1
-            self.of_address[peer] = self.of_address.get(peer, 0) + 1
+            self.of_address[holder(peer)] = of_peer + 1
             try:
                 for option in self._options:
                     client.setsockopt(*option)
@@ -240,6 +241,7 @@ class Server:
     def leave(self, peer: str) -> None:
         """Count a connection of an address no longer among those without an answer."""
         self.unanswered -= 1
+        peer = holder(peer)
         left = self.of_address[peer] - 1
         if left:
             self.of_address[peer] = left

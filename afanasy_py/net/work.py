@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 
+from afanasy_py.ip_masks import holder
+
 #: A request that took less is not counted, seconds.
 CHEAP_SECONDS = 0.01
 #: So much may be taken at once before anybody has to wait, seconds.
@@ -45,6 +47,7 @@ class Work:
         """
         if took < CHEAP_SECONDS or not self.share:
             return
+        address = holder(address)
         self._debts[address] = (self._owes(address, now) + took, now)
         self._debts.move_to_end(address)
         while len(self._debts) > ADDRESSES_MOST:
@@ -52,6 +55,7 @@ class Work:
 
     def wait(self, address: str, now: float) -> float:
         """Return how many seconds an address has to wait before its next request."""
+        address = holder(address)
         if address not in self._debts or not self.share:
             return 0.0
         owes = self._owes(address, now)
