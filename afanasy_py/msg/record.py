@@ -14,12 +14,13 @@ import struct
 from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
-from typing_extensions import Self
-
 from afanasy_py.errors import ProtocolError
 from afanasy_py.msg.codecs import MAX_ITEMS, Codec, ListOf, bad_count
 from afanasy_py.msg.json_forms import Form, Forms, Json
 from afanasy_py.msg.source import Read, ReadSource, Write, WriteSource
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # of Python itself from 3.11 on; it need not be installed
 
 T = TypeVar("T")
 R = TypeVar("R", bound="Record")
@@ -283,7 +284,7 @@ class Record(metaclass=RecordType, part=True):
             raise ProtocolError(f"{cls.__name__}: {error}") from None
         if pos != len(data):
             raise ProtocolError(f"{cls.__name__} of {pos} bytes in data of {len(data)}")
-        return cast(Self, record)
+        return cast("Self", record)
 
     @classmethod
     def read(cls, data: bytes, offset: int = 0, layout: Hashable = None) -> tuple[Self, int]:
@@ -298,7 +299,7 @@ class Record(metaclass=RecordType, part=True):
             raise ProtocolError(f"{cls.__name__}: {error}") from None
         if pos > len(data):
             raise ProtocolError(f"{cls.__name__} of {pos - offset} bytes, {len(data) - offset} are there")
-        return cast(Self, record), pos
+        return cast("Self", record), pos
 
     @classmethod
     def decode_list(cls, layout: Hashable, data: bytes) -> list[Self]:
