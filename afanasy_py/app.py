@@ -27,7 +27,15 @@ from afanasy_py.core import registration, replies
 from afanasy_py.core.dispatch import handle
 from afanasy_py.core.farm import Farm
 from afanasy_py.core.job import SYSJOB_ID
-from afanasy_py.core.requests import AskServer, Caller, ReadFiles, ReadOutput, RunFirst, SlowAnswer
+from afanasy_py.core.requests import (
+    AskServer,
+    Caller,
+    ReadFiles,
+    ReadOutput,
+    RunFirst,
+    SlowAction,
+    SlowAnswer,
+)
 from afanasy_py.errors import ConfigError, StoreError
 from afanasy_py.guard import Guard
 from afanasy_py.metrics import Metrics
@@ -47,6 +55,10 @@ log = logging.getLogger(__name__)
 
 #: The longest sleep of the loop, seconds; timers of the farm decide when it is shorter.
 IDLE_SECONDS = 1.0
+
+#: The pause between the steps of a long answer. Without any, gevent would go on for fifty steps before it looks
+#: whether somebody has asked something.
+TURN_SECONDS = 1e-6
 #: When the farm's loop has not turned for so long, seconds, the server is not well: it does so each second.
 STUCK_SECONDS = 15.0
 #: A stop takes no longer, seconds; files of the original's layout that are not complete then are written on
@@ -289,21 +301,32 @@ class App:
         return None
 
     def _make_slowly(self, slow: SlowAnswer, address: str) -> Answer:
+        """Make an answer in steps; those of an action are calls of the farm like any other."""
+        acts = isinstance(slow, SlowAction)
         took = 0.0
-        while True:
+        ticket = None
+        answer: Answer | None = None
+        while answer is None:
             begin = measure()
             try:
+                if acts:
+                    self.farm.begin(self.clock.now())
                 next(slow.steps)
             except StopIteration as stop:
-                answer: Answer = stop.value
-                return answer
+                answer = stop.value
             finally:
+                if acts:
+                    self.farm.settle()
+                    ticket = _later(ticket, self.carry_out())
                 took += measure() - begin
                 if took > CHEAP_SECONDS:
                     self.work.note(address, took, measure())
                     took = 0.0
-            # GEVENT: others have their turn; the steps look nodes up again.
-            gevent.sleep(0)
+            if answer is None:
+                # GEVENT: others have their turn; the steps look nodes up again.
+                gevent.sleep(TURN_SECONDS)
+        self._keep(ticket)
+        return answer
 
     def _ask_server(self, asked: AskServer) -> Answer:
         answers: dict[str, Callable[[Any], Answer]] = {
@@ -427,6 +450,10 @@ class App:
             end = f"\nStopped after {limit} seconds."
         text = output.decode("utf-8", "replace").strip()[-OUTPUT_MOST:]
         return f"{command}{end}" + (f"\n{text}" if text else "")
+
+
+def _later(ticket: Any, newer: Any) -> Any:
+    return ticket if newer is None else newer
 
 
 def _spare_the_collector() -> None:

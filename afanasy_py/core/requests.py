@@ -84,6 +84,11 @@ class SlowAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class SlowAction(SlowAnswer):
+    """An action on very many nodes: each step changes the farm, and is a call of its own for the shell."""
+
+
+@dataclass(frozen=True, slots=True)
 class AskServer:
     """A request to the server and not to the farm: its configuration, files, or log.
 
@@ -136,7 +141,8 @@ def _action(farm: Farm, params: Any, caller: Caller) -> Result:
     from afanasy_py.core.actions import act
 
     answer = act(farm, params, caller)
-    farm.pass_cycle()
+    if not isinstance(answer, SlowAction):
+        farm.pass_cycle()
     return answer
 
 

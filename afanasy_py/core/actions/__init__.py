@@ -6,7 +6,7 @@ functions of the modules, each registered under the name that clients send. Sour
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from afanasy_py.core import access, replies
@@ -15,6 +15,7 @@ from afanasy_py.core.actions.action import Action, Json
 from afanasy_py.core.farm import LOG_KINDS
 from afanasy_py.core.fields import ABSENT, apply_node_params, get_ints, get_str
 from afanasy_py.core.masks import compile_pattern, why_invalid
+from afanasy_py.core.requests import SlowAction
 from afanasy_py.errors import RequestError
 
 if TYPE_CHECKING:
@@ -36,9 +37,12 @@ KINDS: dict[str, Callable[[Action, Any], None]] = {
 #: Kinds whose log lines are kept from the statistics.
 _UNRECORDED = frozenset({"monitors"})
 
+#: So many jobs are deleted in one step, a millisecond or two of work.
+STEP_JOBS = 20
 
-def act(farm: Farm, request: Any, caller: Caller) -> Answer:
-    """Answer an action.
+
+def act(farm: Farm, request: Any, caller: Caller) -> Answer | SlowAction:
+    """Answer an action; very many jobs are deleted in steps.
 
     Raises:
         RequestError: The request as a whole is refused.
@@ -52,7 +56,23 @@ def act(farm: Farm, request: Any, caller: Caller) -> Answer:
         raise RequestError("Commands on hosts are switched off (af_server_launch_cmd).")
     action = Action(farm, request, caller)
     table: Table[Any] = getattr(farm, kind)
-    nodes = _each_of_ids(action, table, ids) if ids else _find_by_mask(table, mask)
+    found = [] if ids else _find_by_mask(table, mask)
+    steps = _act_on_all(action, kind, _each_of_ids(action, table, ids) if ids else iter(found))
+    deletes = kind == "jobs" and type(operation) is dict and operation.get("type") == "delete"
+    if deletes and (len(ids) or len(found)) > STEP_JOBS:
+        return SlowAction(_end_cycle_after(farm, steps))
+    return SlowAction(steps).finish()
+
+
+def _end_cycle_after(farm: Farm, steps: Generator[None, None, Answer]) -> Generator[None, None, Answer]:
+    answer = yield from steps
+    farm.pass_cycle()
+    return answer
+
+
+def _act_on_all(action: Action, kind: str, nodes: Iterator[Any]) -> Generator[None, None, Answer]:
+    """Do an action to all its nodes, return the answer; a step is as long as `STEP_JOBS` nodes take."""
+    farm, request, caller = action.farm, action.request, action.caller
     answer = replies.error("Action node(s) not found.")
     done: list[str] = []
     refused: list[str] = []
@@ -70,6 +90,8 @@ def act(farm: Farm, request: Any, caller: Caller) -> Answer:
             continue
         done.append(node.name)
         _act_on_node(action, kind, node)
+        if not len(done) % STEP_JOBS:
+            yield
     access.note_action(farm, caller, request, done)
     access.note_action(farm, caller, request, refused, why)
     return action.answer(answer)
