@@ -143,6 +143,15 @@ class Settings:
     af_render_overflow_swap: int = setting(-1, "Free swap in percent that means overload; -1: not checked.")
     af_render_overflow_hdd: int = setting(-1, "Free disk in percent that means overload; -1: not checked.")
     af_wolwake_interval: int = setting(10, "A wake is tried each so many seconds.")
+    af_wolsleep_timeout: int = setting(
+        120,
+        "A host that does not fall asleep in so many seconds is awake again; 0: never.",
+        least=0,
+        own=True,
+    )
+    af_wolwake_timeout: int = setting(
+        600, "A host that does not wake in so many seconds may be woken again; 0: never.", least=0, own=True
+    )
 
     # Commands that jobs run on the server's host
     af_server_pre_commands: bool = setting(
@@ -156,6 +165,9 @@ class Settings:
     af_sysjob_postcmd_service: str = setting("postcmd", "Service of post commands.", original="system")
     af_sysjob_wol_service: str = setting("wakeonlan", "Service of wake-on-LAN.", original="system")
     af_sysjob_events_service: str = setting("events", "Service of events.")
+    af_sysjob_events_merge: bool = setting(
+        False, "Merge custom data on the server, and queue only events with a method.", own=True
+    )
 
     # Statistics in PostgreSQL
     af_db_conninfo: str = setting(

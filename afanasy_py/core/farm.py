@@ -21,7 +21,7 @@ from afanasy_py.core.job import SYSJOB_ID, Job
 from afanasy_py.core.node import Logged, LogLine
 from afanasy_py.core.pool import TOTALS as POOL_TOTALS
 from afanasy_py.core.pool import Pool
-from afanasy_py.core.render import BUSY, NIMBY_ALL, NIMBY_OWN, PAUSED, SICK, Render
+from afanasy_py.core.render import BUSY, NIMBY_ALL, NIMBY_OWN, PAUSED, SICK, WOL_SLEEPING, Render
 from afanasy_py.core.solver.solver import Solver
 from afanasy_py.core.table import Table
 from afanasy_py.core.task_states import DON, OFF, RDY, RUN, WRC
@@ -282,6 +282,10 @@ class Farm:
                 self.check_monitor(args[0])
             case "wake":
                 self._wake_by_jobs()
+            case "wol":
+                render = self.renders.by_id.get(args[0])
+                if render is not None:
+                    hosts.check_wol(self, render)
             case "sysjob":
                 self.sysjob.tick()
 
@@ -471,13 +475,12 @@ class Farm:
         """Begin to delete a job: at once when nothing of it runs, else when the last run has ended."""
         if job.deleting or job.gone:
             return
-        job.deleting = True
+        job.deleting = job.locked = True
+        job.st = (job.st | OFF) & ~RDY
         self.emit_job_events(job, ["JOB_DELETED"])
         if not job.running_tasks_num:
             self.finish_deletion(job)
             return
-        job.st = (job.st | OFF) & ~RDY
-        job.locked = True
         self.solver.update_job(job)
         for block in job.blocks:
             for run in list(block.runs.values()):
@@ -1074,6 +1077,9 @@ class Farm:
         self.timers.add(self.now + self.settings.af_wolwake_interval, "wake")
 
     def _wake_by_jobs(self) -> None:
+        if not any(render.st & WOL_SLEEPING for render in self.renders):
+            return
+        self.watch_wake()
         sleeping = [render for render in self.renders if render.could_be_woken()]
         if not sleeping:
             return
@@ -1083,7 +1089,6 @@ class Farm:
             hosts.wol_wake(self, render, "Automatic waking by a job.")
 
         self.solver.wake(sleeping, wake)
-        self.watch_wake()
 
     def sysjob_wake(self, render: Render) -> None:
         """Queue the command that wakes a render."""

@@ -214,6 +214,7 @@ def go_offline(farm: Farm, render: Render, status: int) -> None:
     render.st &= ~(ONLINE | BUSY | WOL_FALLING)
     if asleep:
         render.st |= WOL_SLEEPING
+        farm.watch_wake()
     render.wol_operation_time = int(farm.now)
     render.time_launch = 0
     render.task_start_finish_time = render.turn = 0
@@ -350,6 +351,7 @@ def wol_sleep(farm: Farm, render: Render) -> None:
     farm.log(render, "Sending WOL sleep request.", kind="renders wol")
     render.st |= WOL_FALLING
     render.wol_operation_time = int(farm.now)
+    watch_wol(farm, render)
     events = render.events()
     events.instruction = "sleep"
     events.command = farm.node_text(render)
@@ -378,8 +380,43 @@ def wol_wake(farm: Farm, render: Render, because: str = "") -> None:
     render.st |= WOL_WAKING
     render.wol_operation_time = int(farm.now)
     farm.sysjob_wake(render)
+    watch_wol(farm, render)
     farm.save(render)
     farm.changed(render)
+
+
+def watch_wol(farm: Farm, render: Render) -> None:
+    """Call for a look at a render when it should have fallen asleep or woken."""
+    settings = farm.settings
+    limit = settings.af_wolsleep_timeout if render.st & WOL_FALLING else settings.af_wolwake_timeout
+    if limit > 0:
+        farm.timers.add(render.wol_operation_time + limit + 1, "wol", render.id)
+
+
+def check_wol(farm: Farm, render: Render) -> None:
+    """End the state of a render that did not fall asleep, or did not wake; the original waits for ever."""
+    settings = farm.settings
+    falling = bool(render.st & WOL_FALLING)
+    limit = settings.af_wolsleep_timeout if falling else settings.af_wolwake_timeout
+    if not render.st & (WOL_FALLING | WOL_WAKING) or limit <= 0:
+        return
+    if int(farm.now) - render.wol_operation_time <= limit:
+        watch_wol(farm, render)
+        return
+    if not falling:
+        render.st &= ~WOL_WAKING
+        text = f"Did not wake in {limit} seconds."
+    else:
+        render.st &= ~WOL_FALLING
+        text = f"Did not fall asleep in {limit} seconds."
+        # The host may be idle for a while before it is asked again.
+        render.idle_time = int(farm.now)
+    render.wol_operation_time = int(farm.now)
+    farm.log(render, text, kind="renders wol error", store=True)
+    farm.save(render)
+    farm.changed(render)
+    farm.place_render(render)
+    farm.solver.touch_render(render)
 
 
 def register_offline(farm: Farm, told: RenderRecord, peer: str) -> Result:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from afanasy_py.core import depends, registration
 from afanasy_py.core.block import Block
 from afanasy_py.core.branch import Branch, parent_path
+from afanasy_py.core.hosts import watch_wol
 from afanasy_py.core.job import (
     FLAG_IGNORE_NIMBY,
     FLAG_IGNORE_PAUSED,
@@ -32,7 +33,7 @@ from afanasy_py.core.node import (
     LogLine,
 )
 from afanasy_py.core.pool import POOL_PAUSED, Pool
-from afanasy_py.core.render import BUSY, ONLINE, WOL_SLEEPING, Render
+from afanasy_py.core.render import BUSY, ONLINE, WOL_FALLING, WOL_SLEEPING, WOL_WAKING, Render
 from afanasy_py.core.task_states import ALL_BITS, DON, ERR, FACTS, RDY, RUN, WRC, WRN
 from afanasy_py.core.tasks import Tasks
 from afanasy_py.core.user import User
@@ -315,6 +316,12 @@ def restore_renders(farm: Farm, renders: list[StoredNode]) -> None:
             farm.log(render, f"Render pool '{path}' does not exist.")
             farm.save(render)
         _restore_log(render, stored)
+        if render.st & WOL_FALLING:
+            # It was to fall asleep when the server was stopped; if it did not, it will register.
+            render.st = render.st & ~WOL_FALLING | WOL_SLEEPING
+        if render.st & WOL_WAKING:
+            render.wol_operation_time = now
+            watch_wol(farm, render)
         if render.st & WOL_SLEEPING:
             farm.watch_wake()
 

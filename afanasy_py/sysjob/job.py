@@ -5,7 +5,7 @@ It carries post commands of deleted jobs, wake-on-LAN requests and events. Sourc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from afanasy_py.core import registration
@@ -15,6 +15,7 @@ from afanasy_py.core.job import SYSJOB_ID, Job
 from afanasy_py.core.node import MASK_FIND
 from afanasy_py.core.tasks import Tasks
 from afanasy_py.msg.records.block import TaskData
+from afanasy_py.sysjob import custom_data
 from afanasy_py.sysjob.block import DUMMY_NAME, SystemBlock
 from afanasy_py.sysjob.commands import Command, decode_command
 from afanasy_py.sysjob.line_json import line_json
@@ -133,11 +134,16 @@ class SystemJobKeeper(SystemJob):
 
     def job_events(self, job: Job, events: list[str]) -> None:
         """Let the events service hear of a job."""
+        events = self._wanted(events, [job.user, job])
+        if not events:
+            return
         document = {"user": job.user.to_json(), "job": job.to_json(), "events": events}
         self.add_command(EVENTS, line_json(document), "", job.user_name, job.name, events[0])
 
     def render_event(self, render: Render, event: str) -> None:
         """Let the events service hear of a render."""
+        if not self._wanted([event], [*chain(render), self.job.user, self.job]):
+            return
         document: dict[str, Any] = {
             "render": render.to_json(),
             "host_resources": render.host_resources.to_json(),
@@ -147,6 +153,15 @@ class SystemJobKeeper(SystemJob):
             "events": [event],
         }
         self.add_command(EVENTS, line_json(document), "", render.user_name, render.name, event)
+
+    def _wanted(self, events: list[str], nodes: Sequence[custom_data.Told]) -> list[str]:
+        """Return the events to queue: all, unless the server is to look at the custom data of the nodes first."""
+        if not self.farm.settings.af_sysjob_events_merge:
+            return events
+        merged, complaints = custom_data.merge(nodes)
+        for text in complaints:
+            self.farm.log_task(self.block(EVENTS), 0, text, f"{nodes[-1].name}")
+        return custom_data.wanted(merged, events)
 
     def post_commands(self, job: Job) -> None:
         """Queue the post commands of a job that is deleted: its own, then those of its blocks."""
