@@ -2,16 +2,15 @@
 
 import os
 import socket
-import socketserver
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
 from afanasy_py.render.interfaces import net_interfaces
+from tests.sinks import SmtpSink, smtp_sink
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(os.name != "posix", reason="commands of a POSIX shell")]
 
@@ -28,43 +27,19 @@ BLOCK = {
 }
 
 
-class SmtpSink(socketserver.StreamRequestHandler):
-    """Speaks as much SMTP as is needed to get a mail."""
-
-    mails: ClassVar[list[str]] = []
-
-    def handle(self) -> None:
-        self.wfile.write(b"220 sink\r\n")
-        while line := self.rfile.readline():
-            word = line[:4].upper()
-            if word == b"DATA":
-                self.wfile.write(b"354 go on\r\n")
-                text = b""
-                while (line := self.rfile.readline()) != b".\r\n":
-                    text += line
-                self.mails.append(text.decode())
-            self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else b"250 ok\r\n")
-            if word == b"QUIT":
-                return
-
-
 @pytest.fixture
-def smtp_port() -> Iterator[int]:
-    SmtpSink.mails.clear()
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), SmtpSink) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield server.server_address[1]
-        server.shutdown()
+def sink() -> Iterator[SmtpSink]:
+    with smtp_sink() as made:
+        yield made
 
 
-def test_a_done_job_is_told_by_mail(farm: Farm, smtp_port: int) -> None:
-    farm.start_host("render01", environ={"CGRU_EMAIL_SMTP_PORT": str(smtp_port)})
+def test_a_done_job_is_told_by_mail(farm: Farm, sink: SmtpSink) -> None:
+    farm.start_host("render01", environ={"CGRU_EMAIL_SMTP_PORT": str(sink.port)})
     custom = '{"emails": ["artist@example.com"], "events": {"JOB_DONE": {"methods": ["email"]}}}'
     farm.submit(BLOCK, name="film", custom_data=custom)
-    farm.wait_for(lambda: SmtpSink.mails)
-    assert "Subject: Job Done - film" in SmtpSink.mails[0]
-    assert "To: artist@example.com" in SmtpSink.mails[0]
+    farm.wait_for(lambda: sink.mails)
+    assert "Subject: Job Done - film" in sink.mails[0]
+    assert "To: artist@example.com" in sink.mails[0]
 
 
 def test_a_post_command_removes_the_scene_of_a_deleted_job(farm: Farm) -> None:
