@@ -11,6 +11,7 @@ import pytest
 
 from afanasy_py.msg.types import TaskStatus
 from afanasy_py.stats.outbox import FILE_NAME
+from afanasy_py.stats.statistics import ALARM, RECOVERY
 from tests.stats.stats_helpers import Postgres, select
 from tests.stats.wire_farm import WireFarm, WireHost
 
@@ -112,7 +113,16 @@ def test_20000_tasks_finish_while_postgresql_is_killed_and_restarted(
     conninfo = make_database(private_postgres.conninfo)
     farm = WireFarm(tmp_path, START, conninfo)
     waited: list[int] = []
+    heard: list[str | None] = []
     try:
+        monitor = farm.client.ask({"monitor": {"engine": "test"}})["monitor"]["id"]
+
+        def has_heard(text: str) -> bool:
+            events = {"type": "monitors", "ids": [monitor], "mode": "events"}
+            told = farm.client.ask({"get": events})["events"] or {}
+            heard.append(told.get("message"))
+            return text in heard
+
         farm.act("branches", "/", params={"max_tasks_per_second": -1})
         farm.act("pools", "/", params={"capacity_host": ROOM, "max_tasks_host": ROOM})
         block = {"name": "b", "service": "generic", "command": "x", "capacity": 1}
@@ -122,11 +132,15 @@ def test_20000_tasks_finish_while_postgresql_is_killed_and_restarted(
             farm.pass_time(2)
             for host in hosts:
                 host.beat(*((task, TaskStatus.FinishedSuccess) for task in host.tasks))
+            assert not has_heard(RECOVERY)
             if number in (5, 13):
                 private_postgres.stop(signal.SIGKILL)
             if number in (9, 16):
+                wait_for(lambda: has_heard(ALARM))
                 waited.append(rows_in_outbox(farm.store))
                 private_postgres.start()
+                wait_for(lambda: has_heard(RECOVERY))
+                heard.clear()
         assert sum(len(host.tasks) for host in hosts) == HOSTS * ROOM
         farm.pass_time(2)
         for host in hosts:

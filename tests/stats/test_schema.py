@@ -11,6 +11,7 @@ from afanasy_py.stats.schema import TABLES, Fitting, Lengths, clean_text
 from afanasy_py.stats_rows import LogRow
 from tests.stats.stats_helpers import JOB, LOG, TASK
 
+RECORDED = Path(__file__).parents[1] / "golden" / "sql"
 SCHEMA = Path(__file__).parent / "original_schema.sql"
 
 
@@ -73,9 +74,9 @@ def test_rows_are_told_apart_by_table_in_their_order() -> None:
     assert found["logs"][0] == (1795490776, "afanasy", "server", "server", "Server shutdown.")
 
 
-def test_rows_of_the_original_pass_unchanged(shared_dir: Path) -> None:
+def test_rows_of_the_original_pass_unchanged() -> None:
     for table in TABLES:
-        recorded = json.loads((shared_dir / "golden" / "sql" / f"rows_{table.name}.json").read_text())
+        recorded = json.loads((RECORDED / f"rows_{table.name}.json").read_text())
         assert recorded
         for row in recorded:
             assert list(row) == [column.name for column in table.columns]

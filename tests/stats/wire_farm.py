@@ -24,8 +24,8 @@ from tests.stats.stats_helpers import select
 
 ROOT = Path(__file__).resolve().parents[2]
 START_LINES_MOST = 200
-#: Where the server believes Afanasy to be.
-AF_ROOT = "/nowhere/cgru/afanasy"
+#: Where Afanasy is: in the recordings, and as the server is told.
+AF_ROOT = "/srv/cgru/afanasy"
 
 
 class WireHost:
