@@ -24,7 +24,7 @@ from afanasy_py.audit import AuditLog
 from afanasy_py.clock import Clock
 from afanasy_py.config import Config, config_answer, reload_config
 from afanasy_py.core import registration, replies
-from afanasy_py.core.dispatch import handle
+from afanasy_py.core.dispatch import JSON_TYPES, handle
 from afanasy_py.core.farm import Farm
 from afanasy_py.core.job import SYSJOB_ID
 from afanasy_py.core.requests import (
@@ -223,16 +223,16 @@ class App:
         if request.form is Form.GET:
             return self.site.answer(request, peer)
         caller = Caller(peer) if self.farm.gate is None else self.guard.caller_of(request, peer)
-        work = self.work
-        if work and (refusal := self._wait_for_others(caller.address)):
-            return refusal
-        begin = measure()
-        result: Any = handle(
-            self.farm, request.msg_type, request.value, request.body, caller, self.clock.now()
-        )
-        end = measure()
-        if end - begin > CHEAP_SECONDS:
-            work.note(caller.address, end - begin, end)
+        if request.msg_type in JSON_TYPES:
+            if self.work and (refusal := self._wait_for_others(caller.address)):
+                return refusal
+            begin = measure()
+            result: Any = self._handle(request, caller)
+            took = measure() - begin
+            if took > CHEAP_SECONDS:
+                self.work.note(caller.address, took, perf_counter())
+        else:
+            result = self._handle(request, caller)
         self._keep(self.carry_out())
         if isinstance(result, ReadOutput):
             return self._read_output(result)
@@ -247,6 +247,9 @@ class App:
         if isinstance(result, RunFirst):
             return self._run_first(result)
         return result
+
+    def _handle(self, request: Request, caller: Caller) -> Any:
+        return handle(self.farm, request.msg_type, request.value, request.body, caller, self.clock.now())
 
     def _keep(self, ticket: Any) -> None:
         """Wait until what an answer promises is safe; with a failing disk the farm goes on in memory.
@@ -290,7 +293,7 @@ class App:
 
     def _wait_for_others(self, address: str) -> Answer | None:
         """Let an address wait that took much of the server's time; return the refusal of one that took more."""
-        wait = self.work.wait(address, measure())
+        wait = self.work.wait(address, perf_counter())
         if wait > WAIT_MOST:
             return replies.error(
                 f"Too many expensive requests from {address}: try again in {wait:.0f} s (af_limit_work_ms)."
@@ -320,7 +323,7 @@ class App:
                     ticket = _later(ticket, self.carry_out())
                 took += measure() - begin
                 if took > CHEAP_SECONDS:
-                    self.work.note(address, took, measure())
+                    self.work.note(address, took, perf_counter())
                     took = 0.0
             if answer is None:
                 # GEVENT: others have their turn; the steps look nodes up again.

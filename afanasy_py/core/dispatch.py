@@ -15,7 +15,8 @@ from afanasy_py.msg.types import MsgType
 if TYPE_CHECKING:
     from afanasy_py.core.farm import Farm
 
-_JSON_TYPES = frozenset({MsgType.TJSON, MsgType.TJSONBIN, MsgType.THTTP})
+#: Messages whose body is a JSON request; all others are of hosts, of `afcmd` and of old monitors.
+JSON_TYPES = frozenset({MsgType.TJSON, MsgType.TJSONBIN, MsgType.THTTP})
 
 
 def handle(farm: Farm, msg_type: int, value: int, body: bytes, caller: Caller, now: float) -> Result:
@@ -30,7 +31,7 @@ def handle(farm: Farm, msg_type: int, value: int, body: bytes, caller: Caller, n
     farm.begin(now)
     gate = farm.gate
     try:
-        if msg_type in _JSON_TYPES:
+        if msg_type in JSON_TYPES:
             root = parse_json(body)
             if gate is not None:
                 caller = access.identify(farm, gate, caller, root.pop("auth", None))

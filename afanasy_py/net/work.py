@@ -1,7 +1,7 @@
 """How much of the server's time each address takes with expensive requests; who takes too much has to wait.
 
-Cheap requests, which are nearly all, are not counted: heartbeats of a thousand hosts behind one address are
-no attack. The time is measured, so what is expensive need not be known beforehand.
+Cheap requests, which are nearly all, are not counted, and messages of hosts never wait: a thousand hosts behind
+one address are no attack. The time is measured, so what is expensive need not be known beforehand.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ WAIT_MOST = 10.0
 #: Addresses that are remembered; of more, the one that was expensive longest ago is forgotten.
 ADDRESSES_MOST = 10_000
 
-#: Measures how long something took; not a clock that tells the time.
-measure = time.perf_counter
+#: Measures the work of the server alone: on a busy machine it is kept waiting, and no client is to blame.
+measure = time.thread_time
 
 
 class Work:
@@ -43,7 +43,7 @@ class Work:
         Args:
             address: Who asked.
             took: Seconds of work.
-            now: A moment of `measure`.
+            now: Seconds of any clock that only runs forwards.
         """
         if took < CHEAP_SECONDS or not self.share:
             return

@@ -1,5 +1,7 @@
 """Who takes much of the server's time with expensive requests has to wait; others do not."""
 
+import time
+
 import pytest
 
 from afanasy_py.net import work as work_module
@@ -49,3 +51,10 @@ def test_only_so_many_addresses_are_remembered(work: Work, monkeypatch: pytest.M
     for number in range(100):
         work.note(f"10.0.1.{number}", 1.0, 0.0)
     assert len(work) == 10
+
+
+def test_a_server_that_is_kept_waiting_counts_nothing(work: Work) -> None:
+    begin = work_module.measure()
+    time.sleep(0.03)
+    work.note(ONE, work_module.measure() - begin, 0.0)
+    assert len(work) == 0
