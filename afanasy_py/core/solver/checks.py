@@ -5,7 +5,7 @@ are plain values, so nodes with equal demands share a `Profile` and are checked 
 same rows explain why something waits. *Fixed* demands depend on what seldom changes of a render (name,
 services, properties, pools), the others on its resources and running tasks.
 
-Demands that depend on one job or block alone (limits per host, avoided hosts) are in `solver.pick`.
+Demands that depend on one job or block alone (limits per host, avoided hosts) are looked at by `solver.Solver` itself.
 Source: spec scheduling 2.3.
 """
 
