@@ -35,6 +35,8 @@ def why_not() -> str:
         return "needs root on a Debian machine"
     if not Path("/usr/bin/python3").exists() or run("/usr/bin/python3", "-c", "import ensurepip")[0]:
         return "needs Debian's python3 with venv"
+    if run("dpkg", "-s", "adduser")[0]:
+        return "needs the package adduser"
     if STORE.exists() or not run("dpkg", "-s", "afserver")[0]:
         return "afserver is installed here"
     return ""

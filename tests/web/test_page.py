@@ -20,7 +20,7 @@ from afanasy_py.msg.http import HttpAnswer, HttpHead
 from afanasy_py.msg.types import MsgType
 from afanasy_py.net.files import Files
 from afanasy_py.settings import Settings
-from tests.store.real_server import RealServer
+from tests.store.real_server import ORIGINAL, RealServer
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = os.environ.get("AFSERVER_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -278,6 +278,40 @@ def test_with_access_control_one_logs_in_and_is_told_what_one_may_not(
         page.click("#leave")
         page.wait_for_selector("#login[open]")
         assert shown.errors == []
+    finally:
+        shown.context.close()
+        server.stop()
+
+
+@pytest.mark.e2e
+@pytest.mark.skipif(not ORIGINAL, reason="the original is not here (AFSERVER_ORIGINAL)")
+@pytest.mark.parametrize("access", [False, True], ids=["open", "login"])
+def test_the_web_gui_of_cgru_works_as_well(
+    browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, access: bool
+) -> None:
+    users = tmp_path / "users"
+    users.write_text(f"anna:CGRU:{hashlib.md5(b'anna:CGRU:secret').hexdigest()}\n", encoding="utf-8")
+    monkeypatch.setenv("CGRU_LOCATION", ORIGINAL)
+    monkeypatch.setenv("CGRU_AF_DIGEST_FILE", str(users))
+    server = RealServer(tmp_path / "store", tmp_path / "home")
+    server.submit("a job for the GUI")
+    if access:
+        server.stop()
+        monkeypatch.setenv("CGRU_AF_ACCESS", "1")
+        monkeypatch.setenv("CGRU_AF_IP_TRUST", "10.99.*")
+        server = RealServer(tmp_path / "store", tmp_path / "home")
+    shown = Shown(browser, server)
+    try:
+        if access:
+            for asked, text in (("Enter User Name", "anna"), ("Enter Password", "secret")):
+                shown.page.get_by_text(asked).wait_for()
+                shown.page.locator(".cgru_dialog_input").last.click()
+                shown.page.wait_for_selector(".cgru_dialog_input:focus")
+                shown.page.keyboard.type(text)
+                shown.page.keyboard.press("Enter")
+        shown.page.get_by_text("a job for the GUI").first.wait_for()
+        # It asks for a picture that its tree does not have.
+        assert [error for error in shown.errors if "404" not in error] == []
     finally:
         shown.context.close()
         server.stop()
