@@ -17,7 +17,6 @@ from time import perf_counter
 from typing import Any
 
 import gevent
-from gevent import subprocess
 from gevent.event import Event
 
 from afanasy_py.audit import AuditLog
@@ -44,6 +43,7 @@ from afanasy_py.msg.framing import Form, Request
 from afanasy_py.net.files import Files
 from afanasy_py.net.server import Server
 from afanasy_py.net.work import CHEAP_SECONDS, WAIT_MOST, Work, measure
+from afanasy_py.pre_command import run_command
 from afanasy_py.site import Site
 from afanasy_py.stats.statistics import Statistics
 from afanasy_py.stats_rows import LogRow
@@ -66,8 +66,6 @@ STUCK_SECONDS = 15.0
 STOP_SECONDS = 4.0
 #: Name of the audit log in the store.
 AUDIT_FILE = "audit.log"
-#: How much of the output of a pre command goes into the log of its job, characters.
-OUTPUT_MOST = 4000
 
 
 class App:
@@ -418,41 +416,18 @@ class App:
     def _run_first(self, wanted: RunFirst) -> Answer:
         """Run the pre commands of a job, then let it begin; only this answer waits for them."""
         job = wanted.job
+        limit = self.config.settings.af_server_pre_command_sec
         lines = []
         for whose, command, directory in wanted.commands:
             log.info("Executing command:\n%s", command)
-            lines.append(whose + self._run_command(command, directory))
+            # GEVENT: the farm goes on; the job may be deleted meanwhile.
+            lines.append(whose + run_command(command, directory, limit))
         farm = self.farm
         farm.begin(self.clock.now())
         answer = registration.finish_commands(farm, job, lines)
         farm.settle()
         self._keep(self.carry_out())
         return answer
-
-    def _run_command(self, command: str, directory: str) -> str:
-        """Run one command on this host; return what to note in the log of its job."""
-        limit = self.config.settings.af_server_pre_command_sec
-        try:
-            child = subprocess.Popen(
-                command,
-                shell=True,
-                cwd=directory if directory and Path(directory).is_dir() else None,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        except OSError as error:
-            return f"{command}\nFailed to start: {error}"
-        try:
-            output, _ = child.communicate(timeout=limit)
-            end = f"\nExit status: {child.returncode}" if child.returncode else ""
-        except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
-            output, _ = child.communicate()
-            end = f"\nStopped after {limit} seconds."
-        text = output.decode("utf-8", "replace").strip()[-OUTPUT_MOST:]
-        return f"{command}{end}" + (f"\n{text}" if text else "")
 
 
 def _later(ticket: Any, newer: Any) -> Any:

@@ -41,7 +41,10 @@ ALLOWED: dict[str, set[str]] = {
     "metrics": OUTSIDE | {"net", "store", "stats"},
     "site": OUTSIDE | {"net", "guard", "metrics"},
     "supervisor": set(),
-    "app": OUTSIDE | CONFIG | {"net", "store", "stats", "audit", "guard", "metrics", "site", "supervisor"},
+    "pre_command": set(),
+    "app": OUTSIDE
+    | CONFIG
+    | {"net", "store", "stats", "audit", "guard", "metrics", "site", "supervisor", "pre_command"},
     "cli": SMALL | CONFIG | {"app"},
     "install": SMALL,
     # Programs of their own beside the server:

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -161,3 +162,61 @@ def test_a_job_may_go_before_its_commands_have_run(start: Start) -> None:
     farm.wait_for(lambda: farm.progress(job)["state"].strip() == "RUN")
     farm.act("jobs", job, operation={"type": "delete"})
     farm.wait_for(lambda: not scene.exists())
+
+
+# -- commands before a job
+
+
+def log_of(farm: Farm, job: int) -> str:
+    return str(farm.client.ask({"get": {"type": "jobs", "ids": [job], "mode": "log"}}))
+
+
+def test_a_pre_command_holds_up_its_job_and_nobody_else(start: Start) -> None:
+    farm = start()
+    farm.act("pools", 1, params={"capacity_host": 10_000, "max_tasks_host": 9})
+    farm.start_host("render01")
+    ran = farm.folder / "ran"
+    answers: list[int] = []
+    blocks = [{**BLOCK, "command": f"cat {ran}", "command_pre": "sleep 1; echo of the block"}]
+
+    def send() -> None:
+        answers.append(
+            farm.submit(*blocks, name="slow", command_pre=f"sleep 2; echo made > {ran}; echo ready")
+        )
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    took = []
+    while sender.is_alive():
+        began = time.perf_counter()
+        other = farm.submit(BLOCK, name="other")
+        took.append(time.perf_counter() - began)
+        assert not ran.exists() or other
+        time.sleep(0.05)
+    sender.join()
+    assert len(took) > 10
+    assert sorted(took)[len(took) // 2] < 0.5
+    [job] = answers
+    farm.wait_for(lambda: farm.progress(job)["state"].strip() == "DON")
+    assert farm.client.output(job, 0, 0) == "made\n"  # it did not start before
+    text = log_of(farm, job)
+    assert "echo ready\\nExit status: 0\\nready" in text
+    assert "Block[b]: sleep 1; echo of the block\\nExit status: 0\\nof the block" in text
+
+
+def test_a_pre_command_has_a_time_limit(start: Start) -> None:
+    farm = start(af_server_pre_command_sec=1)
+    began = time.perf_counter()
+    job = farm.submit(BLOCK, command_pre="echo begun; sleep 60")
+    assert time.perf_counter() - began < 9
+    assert "Stopped after 1 seconds.\\nbegun" in log_of(farm, job)
+
+
+def test_without_pre_commands_a_job_that_has_one_is_refused(start: Start) -> None:
+    farm = start(af_server_pre_commands="false")
+    job = {"name": "job", "user_name": "artist", "host_name": "ws01", "blocks": [BLOCK]}
+    for fields in ({"command_pre": "true"}, {"blocks": [{**BLOCK, "command_pre": "true"}]}):
+        answer = farm.client.ask({"job": {**job, **fields}})
+        assert answer["id"] == 0
+        assert "commands on the server are switched off (af_server_pre_commands)" in answer["error"]
+    assert farm.client.ask({"job": job})["id"] > 1

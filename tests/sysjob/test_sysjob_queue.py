@@ -1,5 +1,7 @@
 """The queue of commands: first in, first out, compressed in the middle, and bounded."""
 
+import hashlib
+import tracemalloc
 from collections import deque
 
 import pytest
@@ -86,3 +88,20 @@ def test_all_are_taken_out_at_once(total: int, popped: int) -> None:
     queue.append(command(total))
     assert list(queue) == [command(total)]
     assert queue._size == command(total).size
+
+
+def test_a_long_queue_takes_little_memory() -> None:
+    total = 50_000
+    tracemalloc.start()
+    try:
+        queue = CommandQueue()
+        for number in range(total):
+            name = hashlib.sha256(str(number).encode()).hexdigest()[:32]
+            queue.append(Command(number, 0, f"rm -f /film/scenes/{name}.ma", "/film", "artist", "shot", "rm"))
+        size, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(queue) == total
+    # The names alone are 16 bytes of chance each; as objects they would be 500.
+    assert size / total < 100
+    assert peak - size < 10_000_000
