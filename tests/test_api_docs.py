@@ -46,7 +46,7 @@ def test_the_examples_are_answered_as_the_page_says() -> None:
     for request, answer in pairs:
         got = farm.json(json.loads(request))
         assert not difference(json.loads(answer), got), (request, got)
-        farm.farm.end_cycle()  # as a second later
+        farm.farm.cycle.end()  # as a second later
 
 
 def test_the_tables_are_those_of_the_records() -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from afanasy_py.core import hosts
 from afanasy_py.core.branch import Branch
-from afanasy_py.core.farm import CYCLE, TURN_PAUSE, Farm, SystemJob
+from afanasy_py.core.cycle import CYCLE
+from afanasy_py.core.farm import TURN_PAUSE, Farm, SystemJob
 from afanasy_py.core.job import Job
 from afanasy_py.core.requests import Caller, handle_json
 from afanasy_py.core.solver.need import need
@@ -122,7 +123,7 @@ def test_totals_rise_slowly(fake: ActionFarm) -> None:
     seen = []
     for _ in range(5):
         seen.append((low.jobs_total, middle.jobs_total, farm.root_branch.jobs_total - before))
-        farm.end_cycle()
+        farm.cycle.end()
     assert seen == sorted(seen)
     assert seen[0] == (1, 0, 0)
     assert (1, 1, 0) in seen
@@ -135,7 +136,7 @@ def test_new_job_looks_new(fake: ActionFarm) -> None:
     assert (job.st, job.to_json()["st"]) == (RDY, WDP)
     assert job.to_json()["blocks"][0]["p_progressbar"] == " " * 128
     fake.farm.tick(fake.farm.now + CYCLE)
-    fake.farm.end_cycle()
+    fake.farm.cycle.end()
     assert job.to_json()["st"] == RDY
     assert job.to_json()["blocks"][0]["p_progressbar"] == "r" * 128
 

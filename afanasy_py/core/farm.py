@@ -13,20 +13,21 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from afanasy_py.core import farmpart, hosts, refresh, registration, running, watching
-from afanasy_py.core.branch import TOTALS, Branch
+from afanasy_py.core.branch import Branch
 from afanasy_py.core.changes import Changes, Removed
+from afanasy_py.core.cycle import CYCLE, Cycle
 from afanasy_py.core.events import Events
 from afanasy_py.core.figures import Figures
 from afanasy_py.core.job import SYSJOB_ID, Job
 from afanasy_py.core.node import Logged, LogLine
-from afanasy_py.core.pool import TOTALS as POOL_TOTALS
 from afanasy_py.core.pool import Pool
-from afanasy_py.core.render import BUSY, NIMBY_ALL, NIMBY_OWN, PAUSED, SICK, WOL_SLEEPING, Render
+from afanasy_py.core.render import WOL_SLEEPING, Render
 from afanasy_py.core.solver.solver import Solver
 from afanasy_py.core.table import Table
-from afanasy_py.core.task_states import DON, OFF, RDY, RUN, WRC
+from afanasy_py.core.task_states import DON, OFF, RDY, WRC
 from afanasy_py.core.timers import Timers
 from afanasy_py.core.tokens import Tokens
+from afanasy_py.core.totals import Totals
 from afanasy_py.core.user import User
 from afanasy_py.stats_rows import JobRow, LogRow
 
@@ -49,9 +50,6 @@ AUTOMATICS = (
         for what in ("cpu", "mem", "swp", "hddgb", "hddio", "netmbs")
     ),
 )
-
-#: The original's cycle, seconds: what it does at the end of one is done after this time, see `end_cycle`.
-CYCLE = 1.0
 
 #: Renders that become busy or free with a longer pause between, seconds, do so one after the other.
 TURN_PAUSE = 0.5
@@ -111,6 +109,8 @@ class Farm:
         self.events = Events()
         self.timers = Timers()
         self.solver = Solver(self)
+        self.totals = Totals(self)
+        self.cycle = Cycle(self)
         self.sysjob = SystemJob()
         self.tokens = Tokens()
         #: Says why new jobs cannot be promised to be kept, empty when they can; the shell sets it.
@@ -129,23 +129,10 @@ class Farm:
         self.dirty_jobs: dict[int, Job] = {}
         #: {render id: render}: runs ended; busy ones without tasks become free after solving.
         self.freed: dict[int, Render] = {}
-        #: {render id: render}: to be counted anew in their pools before the call ends.
-        self.moved_renders: dict[int, Render] = {}
         #: {job id: job}: jobs with a mask of jobs to wait for.
         self.waiters: dict[int, Job] = {}
         #: {(job id, block, task)} whose output monitors listen to; block and task -1: the whole job.
         self.listened: dict[tuple[int, int, int], None] = {}
-        #: Branches and pools with totals for the level above: of this cycle, and of the one before.
-        self._rising: list[Branch | Pool] = []
-        self._risen: list[Branch | Pool] = []
-        #: {render id: render}: busy ones that have run out of tasks in this cycle.
-        self._vacant: dict[int, Render] = {}
-        #: Jobs that began in this cycle; they look new until it ends.
-        self._new_jobs: list[Job] = []
-        #: When the last answered action began a cycle (0: none yet), and when the cycle ends that
-        #: something waits for.
-        self._cycle_start = 0.0
-        self._cycle_end = 0.0
         #: The last number of `turn`, what it was for, and when.
         self._turn = 0
         self._turn_kind = ""
@@ -174,19 +161,20 @@ class Farm:
 
     def settle(self) -> None:
         """Bring up to date what the call changed, start what can start, and again."""
-        self._refresh_dirty()
+        self.refresh_dirty()
         solver = self.solver
         if solver.dirty_renders or solver.dirty_profiles:
             began = self._stopwatch()
             solver.solve(self._start)
             self.figures.solves.add(self._stopwatch() - began)
         if self.freed:
-            self._free_hosts()
-        self._refresh_dirty()
-        if self.moved_renders:
-            self._count_renders()
+            self.cycle.free_hosts()
+        self.refresh_dirty()
+        if self.totals.moved_renders:
+            self.totals.count_renders()
 
-    def _refresh_dirty(self) -> None:
+    def refresh_dirty(self) -> None:
+        """Refresh the jobs that changed."""
         dirty = self.dirty_jobs
         while dirty:
             job = dirty.pop(next(iter(dirty)))
@@ -197,22 +185,6 @@ class Farm:
             block.start_own_run(self, number, render)
         else:
             running.start_on_render(self, block, number, render)
-
-    def _free_hosts(self) -> None:
-        """Let busy renders that got no new task become free (spec 7.9).
-
-        COMPAT(busy-for-a-cycle): a render shows as busy, and its pool cannot be changed, until the next
-        cycle (`end_cycle`), as in the original.
-        """
-        for render in self.freed.values():
-            if not render.runs and render.st & BUSY:
-                render.task_start_finish_time = int(self.now)
-                render.turn = self.turn("free")
-                render.vacant = True
-                self._vacant[render.id] = render
-                self.place_render(render)
-                self._watch_cycle()
-        self.freed.clear()
 
     def turn(self, kind: str) -> int:
         """Number the moment at which a render becomes busy or free, for the order of renders.
@@ -225,14 +197,6 @@ class Farm:
             self._turn += 1
         self._turn_kind, self._turn_at = kind, self.now
         return self._turn
-
-    def _let_free(self, render: Render) -> None:
-        if render.vacant and not render.runs and render.st & BUSY:
-            render.st &= ~BUSY
-            self.save(render)
-            self.changed(render)
-            self.place_render(render)
-            self.watch_no_task(render)
 
     def _on_timer(self, name: str, *args: Any) -> None:
         match name:
@@ -247,10 +211,7 @@ class Farm:
                     if run is not None:
                         running.check_run(self, run)
             case "cycle":
-                if self.now < self._cycle_end:
-                    self.timers.add(self._cycle_end, "cycle")
-                else:
-                    self.end_cycle()
+                self.cycle.on_timer()
             case "window":
                 self._open_window(args[0], args[1])
             case "job":
@@ -353,7 +314,7 @@ class Farm:
         if parent is not None:
             branch.parent_node = parent
             parent.children[branch.id] = branch
-            self._add_total(parent, "branches_total", 1)
+            self.totals.add(parent, "branches_total", 1)
             self.changed(parent)
             self.solver.update_branch(branch)
         self.save(branch)
@@ -362,10 +323,10 @@ class Farm:
         """Let a branch without jobs and children go."""
         parent = branch.parent_node
         assert parent is not None
-        self.rise_now(branch)
+        self.totals.rise_now(branch)
         branch.step_off()
         del parent.children[branch.id]
-        self._add_total(parent, "branches_total", -1)
+        self.totals.add(parent, "branches_total", -1)
         self.changed(parent)
         self.branches.remove(branch)
         self._gone(branch)
@@ -376,7 +337,7 @@ class Farm:
         if parent is not None:
             pool.pool_node = parent
             parent.children[pool.id] = pool
-            self._add_total(parent, "pools_total", 1)
+            self.totals.add(parent, "pools_total", 1)
             self.changed(parent)
         self.events.mark("pools_add", pool.id)
         self.save(pool)
@@ -385,9 +346,9 @@ class Farm:
         """Let a pool without renders and children go."""
         parent = pool.pool_node
         assert parent is not None
-        self.rise_now(pool)
+        self.totals.rise_now(pool)
         del parent.children[pool.id]
-        self._add_total(parent, "pools_total", -1)
+        self.totals.add(parent, "pools_total", -1)
         self.changed(parent)
         self.solver.ready.pop(pool.id, None)
         self.pools.remove(pool)
@@ -417,8 +378,7 @@ class Farm:
         if pool is None:
             return
         self.solver.forget_render(render)
-        self.moved_renders.pop(render.id, None)
-        self._set_share(render, pool, (0,) * len(POOL_TOTALS))
+        self.totals.drop_render(render)
         pool.renders.pop(render.id, None)
         self.log(pool, f"Removing a render: {render.name}")
         render.pool_node = None
@@ -447,7 +407,7 @@ class Farm:
             user.adopt_job(job)
         user.jobs_num += 1
         self.solver.join(job)
-        self.update_totals(job)
+        self.totals.count_job(job)
         if job.depend_mask or job.depend_mask_global:
             self.waiters[job.id] = job
         self.events.mark("jobs_add", job.id, user.id)
@@ -467,8 +427,7 @@ class Farm:
     def begin_job(self, job: Job) -> None:
         """Let a job that was added begin its life; until the cycle ends it looks new (`Job.to_json`)."""
         job.locked = False
-        self._new_jobs.append(job)
-        self._watch_cycle()
+        self.cycle.show_new(job)
         self.touch_whole_job(job)
 
     def delete_job(self, job: Job) -> None:
@@ -485,7 +444,7 @@ class Farm:
         for block in job.blocks:
             for run in list(block.runs.values()):
                 running.stop_run(self, run, "Job is deleted.")
-        self.update_totals(job)
+        self.totals.count_job(job)
         self.changed(job)
         self.save(job)
 
@@ -498,7 +457,7 @@ class Farm:
         self._add_job_rows(job)
         self.solver.part(job)
         user, branch = job.user, job.branch_node
-        self._set_job_share(job, (0,) * len(TOTALS))
+        self.totals.drop_job(job)
         del branch.jobs[job.id]
         self.log(branch, f"Removing a job: {job.name}")
         user.jobs.remove(job)
@@ -520,7 +479,7 @@ class Farm:
         for run in runs:
             self.solver.count_end(run.block, run.render, run.capacity, run.exec.service)
         self.solver.part(job)
-        self._set_job_share(job, (0,) * len(TOTALS))
+        self.totals.drop_job(job)
         old_user, old_branch = job.user, job.branch_node
         if branch is not old_branch:
             del old_branch.jobs[job.id]
@@ -543,7 +502,7 @@ class Farm:
         self.solver.join(job)
         for run in runs:
             self.solver.count_start(run.block, run.render, run.capacity)
-        self.update_totals(job)
+        self.totals.count_job(job)
         self.solver.update_user(old_user)
         for above in old_branch.path():
             self.solver.update_branch(above)
@@ -561,7 +520,7 @@ class Farm:
 
     def _gone(self, node: Any) -> None:
         node.gone = True
-        self._watch_cycle()
+        self.cycle.watch()
         if node.kind != "jobs":
             self.events.mark(f"{node.kind}_del", node.id)
         self.changes.nodes.pop((node.kind, node.id), None)
@@ -625,144 +584,7 @@ class Farm:
         """Note that the state, room or order of a render changed."""
         if render.pool_node is not None:
             self.solver.place_render(render)
-            self.moved_renders[render.id] = render
-
-    def _count_renders(self) -> None:
-        """Bring what moved renders add to their pools up to date."""
-        for render in self.moved_renders.values():
-            pool = render.pool_node
-            if pool is None:
-                continue
-            st = render.st
-            online = render.is_online()
-            share = (
-                1,
-                1 if st & BUSY else 0,
-                1 if render.ready_key is not None else 0,
-                1 if online else 0,
-                0 if online else 1,
-                1 if st & (NIMBY_OWN | NIMBY_ALL) else 0,
-                1 if st & PAUSED else 0,
-                1 if st & SICK else 0,
-            )
-            if share != render.share:
-                self._set_share(render, pool, share)
-        self.moved_renders.clear()
-
-    def _set_share(self, render: Render, pool: Pool, share: tuple[int, ...]) -> None:
-        old, render.share = render.share, share
-        for name, before, after in zip(POOL_TOTALS, old, share, strict=True):
-            if before != after:
-                self._add_total(pool, name, after - before)
-        self.changed(pool)
-
-    def update_totals(self, job: Job) -> None:
-        """Bring what a job adds to its branches and its user up to date."""
-        share = refresh.share_of(job)
-        if share != job.share:
-            self._set_job_share(job, share)
-        runs = bool(job.st & RUN)
-        if runs != job.counted_running:
-            job.counted_running = runs
-            job.user.running_jobs_num += 1 if runs else -1
-            self.changed(job.user)
-
-    def _set_job_share(self, job: Job, share: tuple[int, ...]) -> None:
-        old, job.share = job.share, share
-        branch = job.branch_node
-        for name, before, after in zip(TOTALS, old, share, strict=True):
-            if before != after:
-                self._add_total(branch, name, after - before)
-        if share[0] != old[0]:
-            self._note_empty(branch)
-        self.changed(branch)
-
-    def _add_total(self, node: Branch | Pool, name: str, number: int) -> None:
-        """Add to a total of a branch or pool; the node above learns of it with the second cycle after.
-
-        COMPAT(totals-rise-slowly): in the original each level counts what the level below had a cycle before,
-        and recordings show it. It also means that a busy farm adds to the upper levels once a second.
-        """
-        setattr(node, name, getattr(node, name) + number)
-        if node.parent_of() is not None:
-            if not node.rising:
-                self._rising.append(node)
-                self._watch_cycle()
-            node.rising[name] = node.rising.get(name, 0) + number
-
-    def rise_now(self, node: Branch | Pool) -> None:
-        """Add what rises from a branch or pool to the node above at once."""
-        for rising in (node.risen, node.rising):
-            self._rise(node, dict(rising))
-            rising.clear()
-
-    def _rise(self, node: Branch | Pool, numbers: dict[str, int]) -> None:
-        parent = node.parent_of()
-        if parent is None or not numbers:
-            return
-        for name, number in numbers.items():
-            if number:
-                self._add_total(parent, name, number)
-        self.changed(parent)
-        if isinstance(parent, Branch):
-            self._note_empty(parent)
-
-    def _watch_cycle(self) -> None:
-        """Note that something waits for the end of the cycle.
-
-        Cycles follow one another from the last answered action on, as those of the original do.
-        """
-        if self._cycle_end <= self.now:
-            start = self._cycle_start or self.now
-            passed = (self.now - start) // CYCLE
-            self._cycle_end = start + (passed + 1) * CYCLE
-            self.timers.add(self._cycle_end, "cycle")
-
-    def pass_cycle(self) -> None:
-        """End a cycle in the middle of a call: what changed so far is shown as the original would."""
-        self._cycle_start = self.now
-        self._cycle_end = min(self._cycle_end, self.now)
-        self._refresh_dirty()
-        if self.freed:
-            self._free_hosts()
-        self._count_renders()
-        self.end_cycle()
-
-    def end_cycle(self) -> None:
-        """Do what the original does once in each of its cycles and clients can tell.
-
-        A cycle ends a second after something waits for it, and with each action, since an answered action
-        means that a cycle passed (spec 1.2): totals rise by one level, hosts without tasks show as free, ids
-        of deleted nodes may be given again.
-        """
-        risen, self._risen = self._risen, []
-        for node in risen:
-            numbers, node.risen = node.risen, {}
-            if not node.gone:
-                self._rise(node, numbers)
-        self._risen, self._rising = self._rising, []
-        for node in self._risen:
-            node.risen, node.rising = node.rising, {}
-        vacant, self._vacant = self._vacant, {}
-        for render in vacant.values():
-            self._let_free(render)
-        for table in (self.jobs, self.renders, self.users, self.branches, self.pools, self.monitors):
-            table.release_ids()
-        for job in self._new_jobs:
-            job.is_new = False
-            if not job.gone:
-                self.changed(job)
-        self._new_jobs.clear()
-        if self._risen or self._rising:
-            self._watch_cycle()
-
-    def _note_empty(self, branch: Branch) -> None:
-        if not branch.jobs_total and not branch.time_empty:
-            branch.time_empty = int(self.now)
-            self.save(branch)
-        elif branch.jobs_total and branch.time_empty:
-            branch.time_empty = 0
-            self.save(branch)
+            self.totals.moved_renders[render.id] = render
 
     # -- logs
 
@@ -1083,7 +905,7 @@ class Farm:
         sleeping = [render for render in self.renders if render.could_be_woken()]
         if not sleeping:
             return
-        self._refresh_dirty()
+        self.refresh_dirty()
 
         def wake(_block: Block, _number: int, render: Render) -> None:
             hosts.wol_wake(self, render, "Automatic waking by a job.")

@@ -82,7 +82,7 @@ def refresh_job(farm: Farm, job: Job) -> None:
         farm.on_job_state(job, old_st)
     if changed or blocks:
         farm.changed(job)
-    farm.update_totals(job)
+    farm.totals.count_job(job)
     if job.force_refresh or (job.st ^ old_st) & (RDY | OFF):
         job.force_refresh = False
         farm.solver.update_job(job)
@@ -201,17 +201,3 @@ def _note_done(farm: Farm, job: Job, old_st: int, now: int) -> None:
             and not any(block.tasks.counts.get("p_tasks_done", 0) for block in job.blocks)
         ):
             job.time_started = now
-
-
-def share_of(job: Job) -> tuple[int, ...]:
-    """Return what a job adds to its branches, in the order of `branch.TOTALS`."""
-    st = job.st
-    return (
-        1,
-        1 if st & RUN else 0,
-        1 if st & DON else 0,
-        1 if st & RDY else 0,
-        1 if st & ERR else 0,
-        job.tasks_ready,
-        job.tasks_error,
-    )

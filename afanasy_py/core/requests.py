@@ -142,7 +142,7 @@ def _action(farm: Farm, params: Any, caller: Caller) -> Result:
 
     answer = act(farm, params, caller)
     if not isinstance(answer, SlowAction):
-        farm.pass_cycle()
+        farm.cycle.pass_one()
     return answer
 
 

@@ -430,7 +430,7 @@ def restore_job(farm: Farm, stored: StoredNode) -> None:
         for _ in depends.check_all_tasks(job, block):
             pass
     farm.solver.join(job)
-    farm.update_totals(job)
+    farm.totals.count_job(job)
     if job.depend_mask or job.depend_mask_global:
         farm.waiters[job.id] = job
     farm.watch_life(job)

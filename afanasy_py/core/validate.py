@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from afanasy_py.core import refresh
 from afanasy_py.core.branch import TOTALS
 from afanasy_py.core.farmpart import COUNT, HOSTS, USAGE
 from afanasy_py.core.pool import TOTALS as POOL_TOTALS
 from afanasy_py.core.task_states import RUN
+from afanasy_py.core.totals import share_of_job
 
 if TYPE_CHECKING:
     from afanasy_py.core.farm import Farm
@@ -88,7 +88,7 @@ def _check_branches(farm: Farm) -> None:
         below = [job for job in farm.jobs if branch in job.branch_node.path()]
         sums = [0] * len(TOTALS)
         for job in branch.jobs.values():
-            assert job.share == refresh.share_of(job), (job.name, job.share, refresh.share_of(job))
+            assert job.share == share_of_job(job), (job.name, job.share, share_of_job(job))
             sums = [a + b for a, b in zip(sums, job.share, strict=True)]
         for child in branch.children.values():
             sums = [a + b for a, b in zip(sums, _known_above(child, TOTALS), strict=True)]

@@ -45,7 +45,7 @@ class ActionFarm:
         registration.register(self.farm, job)
         registration.prepare_new(self.farm, job)
         self.settle()
-        self.farm.end_cycle()  # the job shows its states
+        self.farm.cycle.end()  # the job shows its states
         return job
 
     def add_render(self, name: str = "host", room: int = 1, **fields: Any) -> Render:

@@ -178,7 +178,7 @@ def test_pools_come_and_go(fake: ActionFarm) -> None:
     pool = fake.farm.pools.by_name["/a_b_c"]
     child = add_pool(fake, pool, "gpu")
     for _ in range(2):
-        fake.farm.end_cycle()  # totals rise level by level
+        fake.farm.cycle.end()  # totals rise level by level
     assert (root.pools_total, child.parent_path, child.name) == (2, "/a_b_c", "/a_b_c/gpu")
     held = ("error", "Pool '/a_b_c' has child pools/renders.")
     assert fake.act("pools", pool, operation="delete") == held

@@ -1,6 +1,6 @@
 """What follows from the order in which the original does things: tickets, cycles, who was solved first."""
 
-from afanasy_py.core.farm import CYCLE
+from afanasy_py.core.cycle import CYCLE
 from afanasy_py.core.farmpart import newest_first
 from tests.core.query_farm import QueryFarm
 

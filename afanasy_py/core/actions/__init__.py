@@ -66,7 +66,7 @@ def act(farm: Farm, request: Any, caller: Caller) -> Answer | SlowAction:
 
 def _end_cycle_after(farm: Farm, steps: Generator[None, None, Answer]) -> Generator[None, None, Answer]:
     answer = yield from steps
-    farm.pass_cycle()
+    farm.cycle.pass_one()
     return answer
 
 
