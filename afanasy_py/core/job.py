@@ -52,6 +52,8 @@ class Job(Member, Worked, JobRecord):
         self.joined_priority = self.priority
         #: True from the request to delete it until its last running task ended.
         self.deleting = False
+        #: True while commands run on the server's host that come before it.
+        self.runs_first = False
         #: True until the end of the cycle in which it came, see `to_json`.
         self.is_new = False
         #: A done job is refreshed only when this is set.

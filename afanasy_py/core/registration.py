@@ -428,6 +428,8 @@ def finish_commands(farm: Farm, job: Job, reports: list[str]) -> JsonAnswer:
         return replies.reply(
             {"id": 0, "serial": 0, "error": "The job was deleted while its pre commands ran."}
         )
+    job.runs_first = False
+    farm.save(job)
     for report in reports:
         farm.log(job, report, kind="jobs pre command")
     return finish(farm, job)

@@ -161,6 +161,7 @@ def _job(farm: Farm, params: Any, caller: Caller) -> Result:
         registration.check_commands(farm, job)
         access.check_job(caller, params, has_pre_commands=bool(registration.commands_before(job)))
         job.sender = f"{job.user_name}@{job.host_name} {caller.address}"
+        job.runs_first = bool(registration.commands_before(job))
         registration.register(farm, job)
         farm.tokens.keep(token, job, farm.now)
     except RequestError as error:

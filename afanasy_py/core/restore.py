@@ -34,7 +34,7 @@ from afanasy_py.core.node import (
 )
 from afanasy_py.core.pool import POOL_PAUSED, Pool
 from afanasy_py.core.render import BUSY, ONLINE, WOL_FALLING, WOL_SLEEPING, WOL_WAKING, Render
-from afanasy_py.core.task_states import ALL_BITS, DON, ERR, FACTS, RDY, RUN, WRC, WRN
+from afanasy_py.core.task_states import ALL_BITS, DON, ERR, FACTS, OFF, RDY, RUN, WRC, WRN
 from afanasy_py.core.tasks import Tasks
 from afanasy_py.core.user import User
 from afanasy_py.msg.records.address import Address, NetIF
@@ -437,6 +437,10 @@ def restore_job(farm: Farm, stored: StoredNode) -> None:
     _restore_log(job, stored)
     # Its first refresh finishes the deletion, when the system job is there to take its post commands.
     job.deleting = stored.extras.get("deleting") is True
+    if stored.extras.get("runs_first") is True:
+        job.st |= OFF
+        farm.log(job, "Paused: the server was stopped while the pre commands ran.", store=True)
+        farm.save(job)
     token = stored.extras.get("token")
     job.token = token if type(token) is str else ""
     farm.touch_whole_job(job)

@@ -55,7 +55,7 @@ def _getters(record: type[Any], *more: str) -> tuple[Any, Any]:
     return attrgetter(*(name for name in names if name not in filled), *more), attrgetter(*filled)
 
 
-_job_plain, _job_filled = _getters(Job, "deleting")
+_job_plain, _job_filled = _getters(Job, "deleting", "runs_first")
 _block_plain, _block_filled = _getters(Block)
 
 Print = tuple[Any, ...]
@@ -490,6 +490,8 @@ def job_record(job: Job, folder: str) -> records.Node:
     extras: dict[str, Any] = {"flags": job.flags}
     if job.deleting:
         extras["deleting"] = True
+    if job.runs_first:
+        extras["runs_first"] = True
     if job.token:
         extras["token"] = job.token
     if any(block.parser_coeff != 1 for block in job.blocks):

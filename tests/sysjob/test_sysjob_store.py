@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from afanasy_py.core import registration
 from afanasy_py.core.task_states import OFF
 from afanasy_py.msg.types import TaskStatus
 from afanasy_py.store import records
@@ -81,6 +82,28 @@ def test_a_post_command_is_kept_with_the_deletion_of_its_job(server: StoredFarm)
     server = server.again()
     assert job.id not in server.farm.jobs.by_id
     assert texts(server) == ["echo gone"]
+
+
+def test_a_job_whose_pre_commands_were_cut_off_waits_for_somebody_to_look(server: StoredFarm) -> None:
+    block = {"name": "b", "service": "generic", "flags": 1, "frame_first": 1, "frame_last": 1}
+    job = {"user_name": "artist", "host_name": "ws", "blocks": [block], "command_pre": "true"}
+    first = server.ask({"job": {**job, "name": "finished"}})
+    server.farm.begin(server.now)
+    registration.finish_commands(server.farm, first.job, ["true"])
+    server.farm.settle()
+    server.keep()
+    server.ask({"job": {**job, "name": "cut off"}})
+    server = server.again()
+    finished, cut_off = (
+        next(job for job in server.farm.jobs if job.name == name) for name in ("finished", "cut off")
+    )
+    assert not finished.st & OFF
+    assert cut_off.st & OFF
+    assert "Paused: the server was stopped while the pre commands ran." in cut_off.log_lines[-1].info
+    server = server.again()
+    server.act("jobs", [cut_off.id], operation={"type": "start"})
+    server = server.again()
+    assert not server.farm.jobs.by_id[cut_off.id].st & OFF
 
 
 def test_an_emptied_queue_stays_empty(server: StoredFarm) -> None:
