@@ -195,3 +195,30 @@ def test_a_real_server_tells_its_numbers_and_its_health(tmp_path: Path) -> None:
             assert get(server, path) == (200, "text/plain; charset=UTF-8", "ok\n")
     finally:
         server.stop()
+
+
+@pytest.mark.e2e
+def test_with_access_control_numbers_are_for_those_who_may_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CGRU_AF_ACCESS_NETWORKS", "127.0.0.1=admin")
+    monkeypatch.setenv("CGRU_AF_ACCESS", "1")
+    server = RealServer(tmp_path / "store", tmp_path / "home")
+    try:
+        made = server.ask({"access": {"operation": "create", "user": "prometheus", "role": "read"}})
+        token = made["token"]["text"]
+    finally:
+        server.stop()
+    monkeypatch.setenv("CGRU_AF_ACCESS_NETWORKS", "127.0.0.9=read")
+    monkeypatch.setenv("CGRU_AF_IP_TRUST", "10.99.*")
+    try:
+        # Who is refused gets an answer too, so the server counts as started.
+        server = RealServer(tmp_path / "store", tmp_path / "home")
+        assert get(server, "/metrics")[0] == 403
+        assert get(server, "/metrics", Authorization="Bearer aft_00000000_x")[0] == 403
+        assert get(server, "/healthz")[0] == get(server, "/readyz")[0] == 200
+        status, _, text = get(server, "/metrics", Authorization=f"Bearer {token}")
+        assert status == 200
+        assert values_of(text)["afserver_store_up", ""] == 1
+    finally:
+        server.stop()
