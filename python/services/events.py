@@ -79,7 +79,7 @@ class events(service.service):
             if command:
                 commands.append(command)
         if self.payload:
-            commands.append(self.notifyCommand())
+            commands.append(self.notifyCommand(self.payload))
         if commands:
             taskInfo["command"] = self.joined(commands)
             self.skip_task = False
@@ -122,17 +122,28 @@ class events(service.service):
 
     def addEmail(self, i_events: list[str], i_objects: dict[str, Any]) -> None:
         """Add a mail to what will be sent, when there is somebody to send it to."""
+        mail = self.mail(i_events, i_objects)
+        if mail is not None:
+            self.payload["email"] = mail
+
+    def getEmailCommand(self, i_events: list[str], i_objects: dict[str, Any]) -> str | None:
+        """Return a command that sends a mail and nothing else, or None; for services of a farm's own."""
+        mail = self.mail(i_events, i_objects)
+        return None if mail is None else self.notifyCommand({"email": mail})
+
+    def mail(self, i_events: list[str], i_objects: dict[str, Any]) -> dict[str, Any] | None:
+        """Return a mail about events as ``_notify.py`` takes it, or None when there is nobody to send it to."""
         emails = (self.custom_obj or {}).get("emails")
         addresses = [a for a in emails if isinstance(a, str) and a] if isinstance(emails, list) else []
         if not addresses:
             self.addLog("Nobody to send mail to: no emails in the custom data.")
-            return
+            return None
         titles = ", ".join(i_events).replace("_", " ").title()
         lines = [("Events", titles)]
         if "render" in i_objects:
             lines += self.renderLines(i_objects["render"], i_objects.get("host_resources"))
         lines += [("Job Name", self.taskInfo["job_name"]), ("User Name", self.taskInfo["user_name"])]
-        self.payload["email"] = {
+        return {
             **{key.removeprefix("email_"): setting(key, default) for key, default in MAIL_SETTINGS.items()},
             "recipients": list(dict.fromkeys(addresses)),
             "subject": f"{titles} - {self.taskInfo['job_name']}",
@@ -172,11 +183,11 @@ class events(service.service):
         self.payload["webhooks"] = hooks
         self.payload["body"] = without_secrets({**i_objects, "events": i_events})
 
-    def notifyCommand(self) -> str:
-        """Return the command that sends the payload, which it reads from a private file and deletes."""
+    def notifyCommand(self, payload: dict[str, Any]) -> str:
+        """Return the command that sends a payload, which it reads from a private file and deletes."""
         handle, path = tempfile.mkstemp(prefix="afevent-", suffix=".json")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(self.payload, file)
+            json.dump(payload, file)
         return f"{service.quoted(python())} {service.quoted(str(NOTIFY))} {service.quoted(path)}"
 
     @staticmethod

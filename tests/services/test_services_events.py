@@ -1,11 +1,11 @@
 """Events: merged custom data, commands, mail, webhooks."""
 
+import base64
 import hashlib
 import hmac
 import importlib.util
 import json
 import os
-import socketserver
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import pytest
 
 from afanasy_py import paths
+from tests.sinks import CERTIFICATE, SmtpSink, smtp_sink
 
 Make = Callable[..., Any]
 
@@ -148,48 +149,56 @@ def test_nobody_to_write_to_is_no_error(make: Make) -> None:
     assert "Nobody to send mail to" in service.getLog()
 
 
-class SmtpSink(socketserver.StreamRequestHandler):
-    """Speaks as much SMTP as is needed to get a mail."""
-
-    mails: ClassVar[list[str]] = []
-
-    def handle(self) -> None:
-        self.wfile.write(b"220 sink\r\n")
-        while line := self.rfile.readline():
-            word = line[:4].upper()
-            if word == b"DATA":
-                self.wfile.write(b"354 go on\r\n")
-                text = b""
-                while (line := self.rfile.readline()) != b".\r\n":
-                    text += line
-                self.mails.append(text.decode())
-            self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else b"250 ok\r\n")
-            if word == b"QUIT":
-                return
-
-
 @pytest.fixture
-def smtp_port() -> Iterator[int]:
-    SmtpSink.mails = []
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), SmtpSink) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield server.server_address[1]
-        server.shutdown()
+def sink(monkeypatch: pytest.MonkeyPatch) -> Iterator[SmtpSink]:
+    with smtp_sink() as made:
+        monkeypatch.setenv("CGRU_EMAIL_SMTP_PORT", str(made.port))
+        yield made
 
 
-def test_the_mail_arrives(make: Make, smtp_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CGRU_EMAIL_SMTP_PORT", str(smtp_port))
+def test_the_mail_arrives(make: Make, sink: SmtpSink) -> None:
     text = event(wants("email", emails=["a@example.com", "b@example.com", "a@example.com"]))
     service = make("events", command_task=text, job_name="film <1>\nBcc: x@example.com")
     done = subprocess.run(service.getCommand(), shell=True, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "All delivered.\n")
-    [mail] = SmtpSink.mails
+    [mail] = sink.mails
     assert "To: a@example.com, b@example.com" in mail
     assert "From: noreply@example.com" in mail
     assert "Subject: Job Done - film <1> Bcc: x@example.com" in mail
     assert "\r\nBcc:" not in mail.split("\r\n\r\n")[0]
     assert "film &lt;1&gt;" in mail
+
+
+def test_a_service_of_a_farm_may_send_the_mail_by_itself(make: Make, sink: SmtpSink) -> None:
+    service = make("events", command_task=event(wants("other", emails=["a@example.com"])), job_name="film")
+    command = service.getEmailCommand(["JOB_ERROR"], service.objects)
+    assert subprocess.run(command, shell=True, check=False).returncode == 0
+    assert "Subject: Job Error - film" in sink.mails[-1]
+    nobody = make("events", command_task=event(wants("other")))
+    assert nobody.getEmailCommand(["JOB_ERROR"], nobody.objects) is None
+
+
+@pytest.mark.parametrize("tls", ["starttls", "ssl"])
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_mail_goes_over_tls_with_a_login_to_a_server_that_is_trusted(
+    make: Make, monkeypatch: pytest.MonkeyPatch, tls: str, trusted: bool
+) -> None:
+    settings = {"TLS": tls, "USER": "farm", "PASSWORD": "hush"}
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    with smtp_sink(tls) as sink:
+        for key, value in {**settings, "PORT": str(sink.port)}.items():
+            monkeypatch.setenv(f"CGRU_EMAIL_SMTP_{key}", value)
+        service = make("events", command_task=event(wants("email", emails=["a@example.com"])))
+        command = service.getCommand()
+        assert "hush" not in command
+        done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    if trusted:
+        assert (done.returncode, len(sink.mails)) == (0, 1)
+        assert [base64.b64decode(login) for login in sink.logins] == [b"\0farm\0hush"]
+    else:
+        assert (done.returncode, sink.mails, sink.logins) == (1, [], [])
+        assert "certificate verify failed" in done.stderr
 
 
 def test_a_mail_that_can_not_be_sent_is_an_error(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
