@@ -131,3 +131,10 @@ def release_all_tasks(block: Block) -> Iterator[int]:
 def block_waits(job: Job, block: Block) -> bool:
     """Return whether a block waits for other blocks (4.3)."""
     return any(not job.blocks[number].st & DON for number in block.source_blocks)
+
+
+def is_waited_for(other: Job, job: Job) -> bool:
+    """Return whether a mask of `job` names `other` (4.2)."""
+    return (other.user is job.user and matches_regex(job.depend_mask, other.name)) or matches_regex(
+        job.depend_mask_global, other.name
+    )

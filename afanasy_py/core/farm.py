@@ -12,10 +12,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from afanasy_py.core import farmpart, hosts, refresh, registration, running, watching
+from afanasy_py.core import farmpart, hosts, joblife, refresh, registration, running, watching
 from afanasy_py.core.branch import Branch
 from afanasy_py.core.changes import Changes, Removed
-from afanasy_py.core.cycle import CYCLE, Cycle
+from afanasy_py.core.cycle import Cycle
 from afanasy_py.core.events import Events
 from afanasy_py.core.figures import Figures
 from afanasy_py.core.job import SYSJOB_ID, Job
@@ -24,12 +24,11 @@ from afanasy_py.core.pool import Pool
 from afanasy_py.core.render import WOL_SLEEPING, Render
 from afanasy_py.core.solver.solver import Solver
 from afanasy_py.core.table import Table
-from afanasy_py.core.task_states import DON, OFF, RDY, WRC
 from afanasy_py.core.timers import Timers
 from afanasy_py.core.tokens import Tokens
 from afanasy_py.core.totals import Totals
 from afanasy_py.core.user import User
-from afanasy_py.stats_rows import JobRow, LogRow
+from afanasy_py.stats_rows import LogRow
 
 if TYPE_CHECKING:
     from afanasy_py.access.gate import Gate
@@ -222,15 +221,15 @@ class Farm:
             case "life":
                 job = self.jobs.by_id.get(args[0])
                 if job is not None:
-                    self.check_life(job)
+                    joblife.check_life(self, job)
             case "forgive":
                 job = self.jobs.by_id.get(args[0])
                 if job is not None and args[1] < len(job.blocks):
-                    self._forgive(job.blocks[args[1]])
+                    joblife.forgive(self, job.blocks[args[1]])
             case "reconnect":
                 job = self.jobs.by_id.get(args[0])
                 if job is not None and args[1] < len(job.blocks):
-                    self._give_up_reconnect(job.blocks[args[1]])
+                    joblife.give_up_reconnect(self, job.blocks[args[1]])
             case "no_task":
                 render = self.renders.by_id.get(args[0])
                 if render is not None:
@@ -304,7 +303,7 @@ class Farm:
             link.branch.users.pop(user.id, None)
         user.in_branch.clear()
         self.users.remove(user)
-        self._gone(user)
+        self.note_gone(user)
 
     def add_branch(self, branch: Branch, parent: Branch | None) -> None:
         """Take a new branch in, below its parent."""
@@ -329,7 +328,7 @@ class Farm:
         self.totals.add(parent, "branches_total", -1)
         self.changed(parent)
         self.branches.remove(branch)
-        self._gone(branch)
+        self.note_gone(branch)
 
     def add_pool(self, pool: Pool, parent: Pool | None) -> None:
         """Take a new pool in, below its parent."""
@@ -353,7 +352,7 @@ class Farm:
         self.solver.ready.pop(pool.id, None)
         self.pools.remove(pool)
         self._automatics.clear()
-        self._gone(pool)
+        self.note_gone(pool)
 
     def add_render(self, render: Render, pool: Pool | None = None) -> None:
         """Take a new render in, into a pool or the one whose pattern takes its name."""
@@ -389,144 +388,18 @@ class Farm:
         self.line(f"Deleting {render.name}")
         self.leave_pool(render)
         self.renders.remove(render)
-        self._gone(render)
+        self.note_gone(render)
 
-    def add_job(self, job: Job, user: User, branch: Branch) -> None:
-        """Take a job in, below its user and branch."""
-        job.user, job.branch_node = user, branch
-        self.jobs.add(job)
-        branch.jobs[job.id] = job
-        job.joined_priority = job.priority
-        if job.user_list_order == -1:
-            for moved in user.insert_job(job):
-                if moved is not job:
-                    self.changed(moved)
-                    self.save(moved)
-                    self.solver.update_job(moved)
-        else:
-            user.adopt_job(job)
-        user.jobs_num += 1
-        self.solver.join(job)
-        self.totals.count_job(job)
-        if job.depend_mask or job.depend_mask_global:
-            self.waiters[job.id] = job
-        self.events.mark("jobs_add", job.id, user.id)
-        self.changed(job)
-        self.changed(user)
-        self.save(job)
-        for block in job.blocks:
-            if not block.is_numeric():
-                self.changes.block_tasks[job.id, block.block_num] = None
-        job.is_new = True
-        self.watch_life(job)
-        self.wake_waiters(job)
-        self.line(
-            f'Job registered: "{job.name}"[{job.id}]: {job.user_name}@{job.host_name}[{job.user_list_order}]'
-        )
+    # -- notes of change
 
-    def begin_job(self, job: Job) -> None:
-        """Let a job that was added begin its life; until the cycle ends it looks new (`Job.to_json`)."""
-        job.locked = False
-        self.cycle.show_new(job)
-        self.touch_whole_job(job)
-
-    def delete_job(self, job: Job) -> None:
-        """Begin to delete a job: at once when nothing of it runs, else when the last run has ended."""
-        if job.deleting or job.gone:
-            return
-        job.deleting = job.locked = True
-        job.st = (job.st | OFF) & ~RDY
-        self.emit_job_events(job, ["JOB_DELETED"])
-        if not job.running_tasks_num:
-            self.finish_deletion(job)
-            return
-        self.solver.update_job(job)
-        for block in job.blocks:
-            for run in list(block.runs.values()):
-                running.stop_run(self, run, "Job is deleted.")
-        self.totals.count_job(job)
-        self.changed(job)
-        self.save(job)
-
-    def finish_deletion(self, job: Job) -> None:
-        """Let a job without running tasks go."""
-        if job.gone:
-            return
-        self.line(f"Deleting a job: {job.name}[{job.id}]")
-        self.sysjob.post_commands(job)
-        self._add_job_rows(job)
-        self.solver.part(job)
-        user, branch = job.user, job.branch_node
-        self.totals.drop_job(job)
-        del branch.jobs[job.id]
-        self.log(branch, f"Removing a job: {job.name}")
-        user.jobs.remove(job)
-        user.jobs_num -= 1
-        if job.counted_running:
-            user.running_jobs_num -= 1
-        self.waiters.pop(job.id, None)
-        self.dirty_jobs.pop(job.id, None)
-        self.events.mark("jobs_del", job.id, user.id)
-        self.jobs.remove(job)
-        self.changed(user)
-        self.changed(branch)
-        self._gone(job)
-        self.wake_waiters(job)
-
-    def move_job(self, job: Job, user: User, branch: Branch) -> None:
-        """Give a job another user or branch; its counters move along (spec 8.4, 8.6)."""
-        runs = [run for block in job.blocks for run in block.runs.values()]
-        for run in runs:
-            self.solver.count_end(run.block, run.render, run.capacity, run.exec.service)
-        self.solver.part(job)
-        self.totals.drop_job(job)
-        old_user, old_branch = job.user, job.branch_node
-        if branch is not old_branch:
-            del old_branch.jobs[job.id]
-        if user is not old_user:
-            old_user.jobs.remove(job)
-            old_user.jobs_num -= 1
-            if job.counted_running:
-                old_user.running_jobs_num -= 1
-                user.running_jobs_num += 1
-            user.jobs_num += 1
-        job.user, job.branch_node = user, branch
-        job.user_name, job.branch = user.name, branch.name
-        if user is not old_user:
-            user.adopt_job(job)
-            for other in user.jobs:
-                if other is not job:
-                    self.solver.update_job(other)
-        branch.jobs[job.id] = job
-        job.joined_priority = job.priority
-        self.solver.join(job)
-        for run in runs:
-            self.solver.count_start(run.block, run.render, run.capacity)
-        self.totals.count_job(job)
-        self.solver.update_user(old_user)
-        for above in old_branch.path():
-            self.solver.update_branch(above)
-        self.solver.offer_anew([job])
-        self.solver.update_path(job)
-        job.encoded.clear()
-        job.force_refresh = True
-        self.dirty_jobs[job.id] = job
-        for block in job.blocks:
-            if block.tasks.erring:
-                block.to_retry.update(block.tasks.erring)
-                self.touch_job(job, block)
-        for node in (old_user, user, old_branch, branch):
-            self.changed(node)
-
-    def _gone(self, node: Any) -> None:
+    def note_gone(self, node: Any) -> None:
+        """Note that a node left its table."""
         node.gone = True
         self.cycle.watch()
         if node.kind != "jobs":
             self.events.mark(f"{node.kind}_del", node.id)
         self.changes.nodes.pop((node.kind, node.id), None)
         self.changes.removed.append(Removed(node.kind, node.id, node.name))
-
-    # -- notes of change
 
     def changed(self, node: Any) -> None:
         """Note that what others see of a node has changed."""
@@ -628,40 +501,7 @@ class Farm:
         """Write a line into the server's own log."""
         self.changes.lines.append((level, text))
 
-    def span_text(self, seconds: int) -> str:
-        """Write a span of time: "2d", "2:05.09", "3h", "4.30", "5m", "6s"; nothing where zero ends it."""
-        days, hours = seconds // 86400, seconds // 3600
-        minutes, rest = seconds // 60 % 60, seconds % 60
-        text = ""
-        if days > 1:
-            text = f"{days}d"
-            hours -= days * 24
-        if hours:
-            text += str(hours)
-            if not minutes and not rest:
-                return text + "h"
-            text += f":{minutes:02d}"
-        elif minutes:
-            text += str(minutes)
-            if not rest:
-                return text + "m"
-        else:
-            return text + f"{rest}s" if rest else text or "0"
-        return text + (f".{rest:02d}" if rest else "")
-
-    # -- what follows from a change of a job
-
-    def on_job_state(self, job: Job, old_st: int) -> None:
-        """Tell the system job and the jobs that wait of a changed state."""
-        if (old_st ^ job.st) & DON:
-            self.wake_waiters(job)
-        if not job.is_sysjob():
-            names = [
-                name
-                for bit, name in ((32, "JOB_ERROR"), (DON, "JOB_DONE"))
-                if job.st & bit and not old_st & bit
-            ]
-            self.emit_job_events(job, names)
+    # -- what follows from a change
 
     def emit_job_events(self, job: Job, names: list[str]) -> None:
         """Give events of a job to the system job, if the job or its user has custom data."""
@@ -680,117 +520,6 @@ class Farm:
             concerned += [system, system.user]
         if any(node.custom_data for node in concerned):
             self.sysjob.render_event(render, name)
-
-    def wake_waiters(self, job: Job) -> None:
-        """Refresh the jobs that wait for a job which came, went, or became done."""
-        for waiter in self.waiters.values():
-            if waiter is not job and refresh.is_waited_for(job, waiter):
-                self.dirty_jobs[waiter.id] = waiter
-
-    def drop_invalid_tries(self, job: Job) -> None:
-        """Empty the lists of tasks to try next unless they fit the job."""
-        tasks, blocks = job.try_this_tasks_num, job.try_this_blocks_num
-        fits = len(tasks) == len(blocks) and all(
-            0 <= b < len(job.blocks) and 0 <= t < job.blocks[b].tasks.num
-            for b, t in zip(blocks, tasks, strict=True)
-        )
-        if not fits:
-            job.try_this_tasks_num, job.try_this_blocks_num = [], []
-
-    def watch_life(self, job: Job) -> None:
-        """Call for a look at a job when its life time will be over."""
-        life = job.time_life if job.time_life >= 0 else job.user.jobs_life_time
-        if life > 0 and not job.is_sysjob():
-            self.timers.add(max(job.time_creation + life + 1, self.now + CYCLE), "life", job.id)
-
-    def check_life(self, job: Job) -> None:
-        """Delete a job whose life time is over (spec 8.3)."""
-        life = job.time_life if job.time_life >= 0 else job.user.jobs_life_time
-        if life <= 0 or job.is_sysjob() or job.deleting:
-            return
-        if int(self.now) - job.time_creation > life:
-            named = f"{job.name}@{job.user_name}"
-            self.log(job.user, f"Life time finished: {self.span_text(life)}", kind="jobs", named=named)
-            self.delete_job(job)
-        else:
-            self.watch_life(job)
-
-    def _add_job_rows(self, job: Job) -> None:
-        """Write the statistics of a deleted job (statistics 2)."""
-        now = int(self.now)
-        ended = job.time_done if job.st & DON else now
-        if not self.keeps_statistics or not job.time_started or job.time_started == ended:
-            return
-        for block in job.blocks:
-            done = block.p_tasks_done
-            spent = block.p_tasks_run_time_sum
-            if not block.tasks.num or not done or not spent:
-                continue
-            self.changes.rows.append(
-                JobRow(
-                    annotation=job.annotation,
-                    blockname=block.name,
-                    capacity=block.capacity,
-                    description=job.description,
-                    folder=job.folder(),
-                    hostname=job.host_name,
-                    id_block=block.block_num,
-                    jobname=job.name,
-                    run_time_sum=spent,
-                    serial=job.serial,
-                    service=block.service,
-                    tasks_done=done,
-                    tasks_quantity=block.tasks.num,
-                    time_done=ended,
-                    time_started=job.time_started,
-                    username=job.user_name,
-                )
-            )
-
-    def _forgive(self, block: Block) -> None:
-        """Forget errors of hosts that are long ago (spec 6.7)."""
-        limit = block.forgive_time()
-        if limit <= 0:
-            return
-        now = int(self.now)
-        named = [(None, block.error_hosts), *block.tasks.error_hosts.items()]
-        later: int | None = None
-        for number, entries in named:
-            for host, (_, since) in list(entries.items()):
-                if now - since > limit:
-                    del entries[host]
-                    text = f'Forgived error host "{host}" since {self.time_text(since)}.'
-                    if number is None:
-                        self.log(block.job, f'Block["{block.name}"]: {text}')
-                    else:
-                        self.log_task(block, number, text)
-                else:
-                    later = since if later is None else min(later, since)
-        for number in [n for n, entries in block.tasks.error_hosts.items() if not entries]:
-            del block.tasks.error_hosts[number]
-        if later is not None:
-            self.timers.add(later + limit + 1, "forgive", block.job.id, block.block_num)
-        self.touch_job(block.job, block)
-        if block.profile is not None:
-            self.solver.touch_profile(block.profile)
-
-    def _give_up_reconnect(self, block: Block) -> None:
-        """Let tasks that waited too long for their render be ready (spec 6.11)."""
-        limit, now = self.settings.af_task_reconnect_timeout, int(self.now)
-        tasks = block.tasks
-        later: int | None = None
-        for number, st in enumerate(tasks.st):
-            if st & WRC:
-                if now - tasks.time_done[number] > limit:
-                    self.log_task(block, number, "Reconnect timeout reached. Setting state to READY.")
-                    tasks.set_st(number, RDY)
-                    self.task_changed(block, number, store=True)
-                    self.touch_job(block.job, block)
-                else:
-                    when = tasks.time_done[number]
-                    later = when if later is None else min(later, when)
-        if later is not None:
-            self.timers.add(later + limit + 1, "reconnect", block.job.id, block.block_num)
 
     def on_tickets_released(self, render: Render, tickets: dict[str, int]) -> None:
         """Let blocks that take a ticket be tried again on all renders."""

@@ -20,6 +20,7 @@ from afanasy_py.core.render import (
     WOL_WAKING,
     Render,
 )
+from afanasy_py.core.spans import span_text
 from afanasy_py.msg.records.address import Address
 from afanasy_py.msg.records.render import Render as RenderRecord
 from afanasy_py.msg.records.render_events import RenderEvents
@@ -255,7 +256,7 @@ def _mind_automatics(farm: Farm, render: Render) -> None:
     elif 0 < limits["busy_nimby_time"] < now - render.busy_time:
         text = (
             f"Automatic Nimby: \n Busy since: {farm.time_text(render.busy_time)}"
-            f"\n Nimby busy free time = {farm.span_text(limits['busy_nimby_time'])}"
+            f"\n Nimby busy free time = {span_text(limits['busy_nimby_time'])}"
         )
         farm.log(render, text, kind="renders auto nimby", store=True)
         set_nimby(farm, render, NIMBY_ALL)
@@ -267,14 +268,14 @@ def _mind_automatics(farm: Farm, render: Render) -> None:
     if 0 < limits["idle_wolsleep_time"] < idle_for and not render.st & (WOL_SLEEPING | WOL_FALLING):
         text = (
             f"Automatic WOL Sleep: \n Idle since: {farm.time_text(render.idle_time)}"
-            f"\n WOL idle sleep time = {farm.span_text(limits['idle_wolsleep_time'])}"
+            f"\n WOL idle sleep time = {span_text(limits['idle_wolsleep_time'])}"
         )
         farm.log(render, text, kind="renders auto wol sleep", store=True)
         wol_sleep(farm, render)
     if 0 < limits["idle_free_time"] < idle_for and render.st & (NIMBY_OWN | NIMBY_ALL):
         text = (
             f"Automatic Nimby Free: \n Idle since: {farm.time_text(render.idle_time)}"
-            f"\n Nimby idle free time = {farm.span_text(limits['idle_free_time'])}"
+            f"\n Nimby idle free time = {span_text(limits['idle_free_time'])}"
         )
         farm.log(render, text, kind="renders auto nimby free")
         set_nimby(farm, render, 0)

@@ -141,3 +141,13 @@ class Job(Member, Worked, JobRecord):
         if self.folders:
             return str(self.folders[min(self.folders)])
         return str(self.branch)
+
+    def drop_invalid_tries(self) -> None:
+        """Empty the lists of tasks to try next unless they fit the blocks."""
+        tasks, blocks = self.try_this_tasks_num, self.try_this_blocks_num
+        fits = len(tasks) == len(blocks) and all(
+            0 <= b < len(self.blocks) and 0 <= t < self.blocks[b].tasks.num
+            for b, t in zip(blocks, tasks, strict=True)
+        )
+        if not fits:
+            self.try_this_tasks_num, self.try_this_blocks_num = [], []

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from afanasy_py.core import depends
-from afanasy_py.core.masks import matches_regex
+from afanasy_py.core import depends, joblife
 from afanasy_py.core.running import retry
 from afanasy_py.core.task_states import DON, ERR, OFF, PPA, RDY, RUN, SKP, SUS, TRY, WDP, WRN, WTM
 
@@ -27,7 +26,7 @@ _ANY_BLOCK = RUN | WRN | SUS | ERR | RDY | SKP
 def refresh_job(farm: Farm, job: Job) -> None:
     """Bring a job up to date."""
     if job.deleting and not job.running_tasks_num:
-        farm.finish_deletion(job)
+        joblife.finish_deletion(farm, job)
         return
     if job.locked or job.gone:
         return
@@ -79,7 +78,7 @@ def refresh_job(farm: Farm, job: Job) -> None:
     if job.st != old_st:
         changed = True
         farm.save(job)
-        farm.on_job_state(job, old_st)
+        joblife.on_state(farm, job, old_st)
     if changed or blocks:
         farm.changed(job)
     farm.totals.count_job(job)
@@ -117,14 +116,7 @@ def _blocks(other: Job, job: Job) -> bool:
     """Return whether `job` waits for `other`; nobody waits for the system job, which is never done."""
     if other is job or other.is_done() or other.is_sysjob():
         return False
-    return is_waited_for(other, job)
-
-
-def is_waited_for(other: Job, job: Job) -> bool:
-    """Return whether a mask of `job` names `other`."""
-    return (other.user is job.user and matches_regex(job.depend_mask, other.name)) or matches_regex(
-        job.depend_mask_global, other.name
-    )
+    return depends.is_waited_for(other, job)
 
 
 def _check_task_depends(farm: Farm, job: Job, blocks: list[Block]) -> bool:
@@ -175,7 +167,7 @@ def _check_block_depends(farm: Farm, job: Job, blocks: list[Block], now: int) ->
 
 def _mark_tries(farm: Farm, job: Job) -> None:
     """Give ready tasks that are to be tried next the TRY bit (spec 1.5.8)."""
-    farm.drop_invalid_tries(job)
+    job.drop_invalid_tries()
     for block_num, number in zip(job.try_this_blocks_num, job.try_this_tasks_num, strict=False):
         block = job.blocks[block_num]
         st = block.tasks.st[number]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from afanasy_py.core import depends, frames, replies
+from afanasy_py.core import depends, frames, joblife, replies
 from afanasy_py.core.block import (
     MASTER_ON_SLAVE,
     MULTIHOST,
@@ -270,7 +270,7 @@ def register(farm: Farm, job: Job) -> None:
         farm.jobs_serial += 1
         job.serial = farm.jobs_serial
         farm.changes.serial = True
-    farm.add_job(job, user, branch)
+    joblife.add(farm, job, user, branch)
     for block in job.blocks:
         block.job_id = job.id
     farm.log(user, f"Adding a job: {job.name}")
@@ -283,7 +283,7 @@ def prepare_new(farm: Farm, job: Job) -> None:
     for block in job.blocks:
         for number in depends.check_all_tasks(job, block):
             farm.task_changed(block, number, store=False)
-    farm.begin_job(job)
+    joblife.begin(farm, job)
 
 
 def settle_loaded_states(block: Block) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from afanasy_py.core import depends, registration
+from afanasy_py.core import depends, joblife, registration
 from afanasy_py.core.block import Block
 from afanasy_py.core.branch import Branch, parent_path
 from afanasy_py.core.hosts import watch_wol
@@ -433,7 +433,7 @@ def restore_job(farm: Farm, stored: StoredNode) -> None:
     farm.totals.count_job(job)
     if job.depend_mask or job.depend_mask_global:
         farm.waiters[job.id] = job
-    farm.watch_life(job)
+    joblife.watch_life(farm, job)
     _restore_log(job, stored)
     # Its first refresh finishes the deletion, when the system job is there to take its post commands.
     job.deleting = stored.extras.get("deleting") is True

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from afanasy_py.core import refresh
+from afanasy_py.core import depends
 from afanasy_py.core.job import FLAG_MAINTENANCE
 from afanasy_py.core.node import MASK_REGEX
 from afanasy_py.core.render import NIMBY_OWN, SICK, WOL_FALLING
@@ -118,7 +118,7 @@ def _waited_jobs(farm: Farm, job: Job) -> list[str]:
     found = []
     for other in farm.jobs:
         waits = other is not job and not other.is_done() and not other.is_sysjob()
-        if waits and refresh.is_waited_for(other, job):
+        if waits and depends.is_waited_for(other, job):
             found.append(other.name)
             if len(found) == NAMED_MOST:
                 break

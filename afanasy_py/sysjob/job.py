@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from afanasy_py.core import registration
+from afanasy_py.core import joblife, registration
 from afanasy_py.core.farm import SystemJob
 from afanasy_py.core.farmpart import chain
 from afanasy_py.core.job import SYSJOB_ID, Job
@@ -99,7 +99,7 @@ class SystemJobKeeper(SystemJob):
         for block in job.blocks:
             block.job_id = SYSJOB_ID
             block.flags = 0
-        farm.add_job(job, user, branch)
+        joblife.add(farm, job, user, branch)
         job.is_new = False
         farm.log(job, "Initialized.")
         for node in (user, branch):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from afanasy_py.core import hosts, registration, running
+from afanasy_py.core import hosts, joblife, registration, running
 from afanasy_py.core.farm import Farm
 from afanasy_py.core.pool import Pool
 from afanasy_py.core.render import Render
@@ -364,7 +364,7 @@ class Chaos:
         job = self._some_job()
         if job is not None:
             self._begin()
-            self.farm.delete_job(job)
+            joblife.delete(self.farm, job)
             self.farm.settle()
 
     def _tick(self) -> None:

@@ -129,7 +129,7 @@ def _try_next(action: Action, block: Block) -> None:
         return
     append = mode == "append"
     done = False
-    farm.drop_invalid_tries(job)
+    job.drop_invalid_tries()
     for number in numbers:
         if not 0 <= number < block.tasks.num or block.keeps_own_runs:
             break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from afanasy_py.core import joblife
 from afanasy_py.core.actions.action import Action, Operations
 from afanasy_py.core.fields import BRANCH_PARAMS, apply_fields
 
@@ -63,7 +64,7 @@ def _delete_done_jobs(action: Action, branch: Branch) -> None:
     done = [job for job in branch.jobs.values() if job.is_done() and not job.is_sysjob()]
     action.log(f"Deleting {len(done)} jobs.")
     for job in done:
-        action.farm.delete_job(job)
+        joblife.delete(action.farm, job)
     action.farm.changed(branch)
     action.farm.save(branch)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from afanasy_py.core import depends, registration
+from afanasy_py.core import depends, joblife, registration
 from afanasy_py.core.actions import blocks
 from afanasy_py.core.actions.action import Action, Operations
 from afanasy_py.core.actions.tasks import operate_task
@@ -69,7 +69,7 @@ def _delete(action: Action, job: Job) -> None:
         action.farm.log(job, text, kind="jobs delete error", store=True)
         action.error(text)
     else:
-        action.farm.delete_job(job)
+        joblife.delete(action.farm, job)
 
 
 @job_operation("start")
@@ -199,7 +199,7 @@ def _set_params(action: Action, job: Job) -> None:
         farm.waiters[job.id] = job
     else:
         farm.waiters.pop(job.id, None)
-    farm.watch_life(job)
+    joblife.watch_life(farm, job)
     job_changed(farm, job)
     job.demands = None
     farm.solver.offer_anew([job])
@@ -216,14 +216,14 @@ def _change_user(action: Action, job: Job) -> bool:
         action.error(f"User does not exist: {name}")
         return True
     farm.log(old, f"Removing a job: {job.name}")
-    farm.move_job(job, user, job.branch_node)
+    joblife.move(farm, job, user, job.branch_node)
     farm.log(user, f"Adding a job: {job.name}")
     farm.events.mark("jobs_del", job.id, old.id)
     farm.events.mark("jobs_add", job.id, user.id)
     for waiter in farm.waiters.values():
         if waiter.user in (old, user):
             farm.dirty_jobs[waiter.id] = waiter
-    farm.watch_life(job)
+    joblife.watch_life(farm, job)
     farm.save(job)
     return True
 
@@ -239,6 +239,6 @@ def _change_branch(action: Action, job: Job) -> bool:
         action.error(f"New job branch not found: {path}")
         return True
     farm.log(old, f"Removing a job: {job.name}")
-    farm.move_job(job, job.user, branch)
+    joblife.move(farm, job, job.user, branch)
     farm.log(branch, f"Adding a job: {job.name}")
     return False

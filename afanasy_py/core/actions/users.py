@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from afanasy_py.core import joblife
 from afanasy_py.core.actions.action import Action
 from afanasy_py.core.fields import USER_PARAMS, apply_fields, get_ints
 
@@ -41,7 +42,7 @@ def _params_changed(farm: Farm, user: User) -> None:
     user.demands = None
     farm.solver.update_user(user)
     for job in user.jobs:
-        farm.watch_life(job)
+        joblife.watch_life(farm, job)
         farm.touch_whole_job(job)
         farm.solver.update_job(job)
         if user.errors_forgive_time > 0:
