@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from afanasy_py.core import emitted
 from afanasy_py.core.render import BUSY
 
 if TYPE_CHECKING:
@@ -113,4 +114,4 @@ class Cycle:
             farm.save(render)
             farm.changed(render)
             farm.place_render(render)
-            farm.watch_no_task(render)
+            emitted.watch_no_task(farm, render)

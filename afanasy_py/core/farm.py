@@ -12,16 +12,16 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from afanasy_py.core import farmpart, hosts, joblife, refresh, registration, running, watching
+from afanasy_py.core import emitted, hosts, joblife, refresh, registration, running, waking, watching
 from afanasy_py.core.branch import Branch
 from afanasy_py.core.changes import Changes, Removed
 from afanasy_py.core.cycle import Cycle
 from afanasy_py.core.events import Events
 from afanasy_py.core.figures import Figures
-from afanasy_py.core.job import SYSJOB_ID, Job
+from afanasy_py.core.job import Job
 from afanasy_py.core.node import Logged, LogLine
 from afanasy_py.core.pool import Pool
-from afanasy_py.core.render import WOL_SLEEPING, Render
+from afanasy_py.core.render import Render
 from afanasy_py.core.solver.solver import Solver
 from afanasy_py.core.table import Table
 from afanasy_py.core.timers import Timers
@@ -34,21 +34,7 @@ if TYPE_CHECKING:
     from afanasy_py.access.gate import Gate
     from afanasy_py.core.block import Block
     from afanasy_py.core.monitor import Monitor
-    from afanasy_py.msg.records.taskpos import TaskPos
-    from afanasy_py.msg.records.taskup import TaskUp
     from afanasy_py.settings import Settings
-
-#: Names of the limits by which a host becomes nimby or free by itself; the nearest pool with a value counts.
-AUTOMATICS = (
-    "idle_wolsleep_time",
-    "idle_free_time",
-    "busy_nimby_time",
-    *(
-        f"{when}_{what}"
-        for when in ("idle", "busy")
-        for what in ("cpu", "mem", "swp", "hddgb", "hddio", "netmbs")
-    ),
-)
 
 #: Renders that become busy or free with a longer pause between, seconds, do so one after the other.
 TURN_PAUSE = 0.5
@@ -136,8 +122,8 @@ class Farm:
         self._turn = 0
         self._turn_kind = ""
         self._turn_at = float("-inf")
-        #: {pool id: limits of its automatics, None: all are off}
-        self._automatics: dict[int, dict[str, int] | None] = {}
+        #: {pool id: limits of its automatics, None: all are off}; worked out when `hosts` first asks.
+        self.automatics: dict[int, dict[str, int] | None] = {}
         self.root_pool = self._make_root_pool()
         self.root_branch = registration.new_branch(self, "/", None)
 
@@ -233,19 +219,19 @@ class Farm:
             case "no_task":
                 render = self.renders.by_id.get(args[0])
                 if render is not None:
-                    self.check_no_task(render)
+                    emitted.check_no_task(self, render)
             case "overload":
                 render = self.renders.by_id.get(args[0])
                 if render is not None:
-                    self.check_overload(render)
+                    emitted.check_overload(self, render)
             case "monitor":
-                self.check_monitor(args[0])
+                watching.check_silence(self, args[0])
             case "wake":
-                self._wake_by_jobs()
+                waking.wake_by_jobs(self)
             case "wol":
                 render = self.renders.by_id.get(args[0])
                 if render is not None:
-                    hosts.check_wol(self, render)
+                    waking.check_wol(self, render)
             case "sysjob":
                 self.sysjob.tick()
 
@@ -351,7 +337,7 @@ class Farm:
         self.changed(parent)
         self.solver.ready.pop(pool.id, None)
         self.pools.remove(pool)
-        self._automatics.clear()
+        self.automatics.clear()
         self.note_gone(pool)
 
     def add_render(self, render: Render, pool: Pool | None = None) -> None:
@@ -503,25 +489,7 @@ class Farm:
 
     # -- what follows from a change
 
-    def emit_job_events(self, job: Job, names: list[str]) -> None:
-        """Give events of a job to the system job, if the job or its user has custom data."""
-        if names and not job.is_sysjob() and (job.custom_data or job.user.custom_data):
-            self.sysjob.job_events(job, names)
-
-    def emit_render_event(self, render: Render, name: str) -> None:
-        """Give an event of a render to the system job, if anybody concerned has custom data."""
-        system = self.jobs.by_id.get(SYSJOB_ID)
-        pool = render.pool_node
-        concerned: list[Any] = [render]
-        while pool is not None:
-            concerned.append(pool)
-            pool = pool.pool_node
-        if system is not None:
-            concerned += [system, system.user]
-        if any(node.custom_data for node in concerned):
-            self.sysjob.render_event(render, name)
-
-    def on_tickets_released(self, render: Render, tickets: dict[str, int]) -> None:
+    def on_tickets_released(self, tickets: dict[str, int]) -> None:
         """Let blocks that take a ticket be tried again on all renders."""
         for profile in list(self.root_branch.offers):
             if profile.takes_any(tickets):
@@ -535,138 +503,6 @@ class Farm:
             job.changed_tasks[block.block_num, number] = None
         self.dirty_jobs[job.id] = job
 
-    # -- renders
-
-    def inherited(self, render: Render, name: str, floor: int) -> int:
-        """Return the nearest value of at least `floor` in the pools of a render, or -1."""
-        return farmpart.inherited(render.pool_node, name, floor) if render.pool_node is not None else -1
-
-    def automatics_of(self, pool: Pool) -> dict[str, int] | None:
-        """Return the limits of a pool's automatics, None when all are off (spec 7.7)."""
-        if pool.id not in self._automatics:
-            limits = {name: farmpart.inherited(pool, name, 0) for name in AUTOMATICS}
-            self._automatics[pool.id] = limits if any(value > 0 for value in limits.values()) else None
-        return self._automatics[pool.id]
-
-    def pool_params_changed(self, pool: Pool) -> None:
-        """Note that the parameters of a pool changed: all renders below see them."""
-        self._automatics.clear()
-        for render in pool.all_renders():
-            if render.is_online():
-                hosts.set_periods(render, render.events())
-                hosts.watch_silence(self, render)
-            self.watch_no_task(render)
-        self.solver.touch_pool(pool)
-        for render in pool.all_renders():
-            self.place_render(render)
-        self.changed(pool)
-        self.save(pool)
-
-    def watch_no_task(self, render: Render) -> None:
-        """Call for a look at an idle render, if its pools want events of that."""
-        limit = self.inherited(render, "no_task_event_time", 1)
-        if limit > 0 and render.is_online() and not render.runs:
-            render.no_task_since = render.no_task_since or int(self.now)
-            self.timers.add(render.no_task_since + limit * 2**render.no_task_events + 1, "no_task", render.id)
-
-    def check_no_task(self, render: Render) -> None:
-        """Emit RENDER_NO_TASK for a render that has been idle for long (spec 7.11)."""
-        limit = self.inherited(render, "no_task_event_time", 1)
-        if limit <= 0 or not render.is_online() or render.runs:
-            return
-        since = max(render.no_task_since, render.task_start_finish_time)
-        if since != render.no_task_since:
-            render.no_task_since, render.no_task_events = since, 0
-        span = limit * 2**render.no_task_events
-        if int(self.now) - since > span:
-            text = f"RENDER_NO_TASK: {limit} x2^{render.no_task_events} = {span} seconds."
-            self.log(render, text, kind="renders no_task", store=True)
-            self.emit_render_event(render, "RENDER_NO_TASK")
-            render.no_task_events = min(render.no_task_events + 1, 30)
-        self.watch_no_task(render)
-
-    def check_overload(self, render: Render) -> None:
-        """Emit RENDER_OVERLOAD for a render without memory, swap or disk (spec 7.11)."""
-        limit = self.inherited(render, "overload_event_time", 1)
-        if limit <= 0 or not render.is_online() or not self._is_overloaded(render):
-            render.overload_since = render.overload_events = 0
-            return
-        now = int(self.now)
-        if not render.overload_since:
-            render.overload_since = now
-        span = limit * 2 ** (render.overload_events - 1) if render.overload_events else 0
-        if now - render.overload_since > span:
-            r, s = render.host_resources, self.settings
-            text = (
-                f"RENDER_OVERLOAD: For {span} seconds:"
-                f"\nMem: free = {r.mem_free_mb}MB, total = {r.mem_total_mb}MB, "
-                f"overflow limit = {s.af_render_overflow_mem}%"
-                f"\nSwap: free = {r.swap_total_mb - r.swap_used_mb}MB, total = {r.swap_total_mb}MB, "
-                f"overflow limit = {s.af_render_overflow_swap}%"
-                f"\nHDD: free = {r.hdd_free_gb}GB, total = {r.hdd_total_gb}GB, "
-                f"overflow limit = {s.af_render_overflow_hdd}%"
-            )
-            self.log(render, text, kind="renders overload", store=True)
-            self.emit_render_event(render, "RENDER_OVERLOAD")
-            render.overload_events = min(render.overload_events + 1, 30)
-            span = limit * 2 ** (render.overload_events - 1)
-        self.timers.add(render.overload_since + span + 1, "overload", render.id)
-
-    def _is_overloaded(self, render: Render) -> bool:
-        r, s = render.host_resources, self.settings
-        return any(
-            limit >= 0 and total > 0 and 100 * free // total <= limit
-            for limit, free, total in (
-                (s.af_render_overflow_mem, r.mem_free_mb, r.mem_total_mb),
-                (s.af_render_overflow_swap, r.swap_total_mb - r.swap_used_mb, r.swap_total_mb),
-                (s.af_render_overflow_hdd, r.hdd_free_gb, r.hdd_total_gb),
-            )
-        )
-
-    def watch_wake(self) -> None:
-        """Call for a try to wake renders by jobs, as long as any sleeps."""
-        self.timers.add(self.now + self.settings.af_wolwake_interval, "wake")
-
-    def _wake_by_jobs(self) -> None:
-        if not any(render.st & WOL_SLEEPING for render in self.renders):
-            return
-        self.watch_wake()
-        sleeping = [render for render in self.renders if render.could_be_woken()]
-        if not sleeping:
-            return
-        self.refresh_dirty()
-
-        def wake(_block: Block, _number: int, render: Render) -> None:
-            hosts.wol_wake(self, render, "Automatic waking by a job.")
-
-        self.solver.wake(sleeping, wake)
-
-    def sysjob_wake(self, render: Render) -> None:
-        """Queue the command that wakes a render."""
-        self.sysjob.wake(render)
-
-    def node_text(self, node: Any) -> str:
-        """Return a node as JSON text in its list form."""
-        return _json_text(node)
-
-    # -- what monitors wait for; `core.watching` fills these in
-
-    def after_update(self, block: Block, number: int, update: TaskUp) -> None:
-        """Give listened output to the monitors that listen."""
-        watching.hear(self, block, number, update)
-
-    def on_output(self, position: TaskPos, output: str, render: Render) -> None:
-        """Give the output of a running task to the monitors that asked for it."""
-        watching.take_output(self, position, output)
-
-    def on_task_files(self, block: Block, number: int, names: list[str]) -> None:
-        """Note the files of a task; the first is the thumbnail of its job."""
-        watching.note_files(self, block, number, names)
-
-    def check_monitor(self, monitor_id: int) -> None:
-        """Let a silent monitor go."""
-        watching.check_silence(self, monitor_id)
-
     # -- checking
 
     def validate(self) -> None:
@@ -674,12 +510,6 @@ class Farm:
         from afanasy_py.core.validate import validate
 
         validate(self)
-
-
-def _json_text(node: Any) -> str:
-    from afanasy_py.msg.json_text import dump_json
-
-    return dump_json(node.to_json()).decode("utf-8", "surrogateescape")
 
 
 _CHANGE_EVENTS = {

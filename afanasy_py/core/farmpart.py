@@ -35,6 +35,11 @@ def inherited(node: Render | Pool, name: str, floor: int) -> int:
     return -1
 
 
+def pool_value(render: Render, name: str, floor: int) -> int:
+    """Return the nearest value that is at least `floor` in the pools of a render, or -1."""
+    return inherited(render.pool_node, name, floor) if render.pool_node is not None else -1
+
+
 def inherited_text(node: Render | Pool, name: str) -> str:
     """Return the nearest text that is not empty from the node up."""
     for link in chain(node):

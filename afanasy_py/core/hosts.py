@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from afanasy_py.core import replies, running
-from afanasy_py.core.farmpart import inherited
+from afanasy_py.core import emitted, replies, running, waking, watching
+from afanasy_py.core.farmpart import inherited, pool_value
 from afanasy_py.core.render import (
     BUSY,
     DIRTY,
@@ -31,6 +31,7 @@ from afanasy_py.msg.types import TaskStatus
 
 if TYPE_CHECKING:
     from afanasy_py.core.farm import Farm
+    from afanasy_py.core.pool import Pool
     from afanasy_py.core.requests import Result
 
 #: Seconds of silence after which a render is lost, when no pool says otherwise.
@@ -40,6 +41,18 @@ ZOMBIE_TIME = 16
 _LAST_OPEN_STATUS = TaskStatus.Warning
 
 _WOL_BITS = WOL_FALLING | WOL_SLEEPING | WOL_WAKING
+
+#: Names of the limits by which a host becomes nimby or free by itself; the nearest pool with a value counts.
+AUTOMATICS = (
+    "idle_wolsleep_time",
+    "idle_free_time",
+    "busy_nimby_time",
+    *(
+        f"{when}_{what}"
+        for when in ("idle", "busy")
+        for what in ("cpu", "mem", "swp", "hddgb", "hddio", "netmbs")
+    ),
+)
 
 #: Farm settings that travel to renders, and the least value that counts as set.
 PERIODS = ("heartbeat_sec", "resources_update_period", "zombie_time", "exit_no_task_time")
@@ -161,7 +174,7 @@ def update(farm: Farm, told: RenderUpdate) -> Render | RenderEvents:
             )
         running.update_task(farm, task_update, render)
     for position, output in told.outputs:
-        farm.on_output(position, output, render)
+        watching.take_output(farm, position, output)
     _mind_automatics(farm, render)
     return render
 
@@ -171,7 +184,22 @@ def _take_resources(farm: Farm, render: Render, told: RenderUpdate) -> None:
         render.host_resources = told.host_resources
         farm.solver.touch_render(render)
         farm.changed(render)
-        farm.check_overload(render)
+        emitted.check_overload(farm, render)
+
+
+def heed_pool(farm: Farm, pool: Pool) -> None:
+    """Note that the parameters of a pool changed: all renders below see them."""
+    farm.automatics.clear()
+    for render in pool.all_renders():
+        if render.is_online():
+            set_periods(render, render.events())
+            watch_silence(farm, render)
+        emitted.watch_no_task(farm, render)
+    farm.solver.touch_pool(pool)
+    for render in pool.all_renders():
+        farm.place_render(render)
+    farm.changed(pool)
+    farm.save(pool)
 
 
 def watch_silence(farm: Farm, render: Render) -> None:
@@ -181,7 +209,7 @@ def watch_silence(farm: Farm, render: Render) -> None:
 
 def zombie_time(render: Render) -> int:
     """Return after how many seconds of silence the render is lost."""
-    value = inherited(render.pool_node, "zombie_time", 1) if render.pool_node is not None else -1
+    value = pool_value(render, "zombie_time", 1)
     return value if value > 0 else ZOMBIE_TIME
 
 
@@ -193,7 +221,7 @@ def check_silence(farm: Farm, render: Render) -> None:
     if render.time_update < int(farm.now) - limit:
         farm.log(render, f"ZOMBIETIME: {limit}s", kind="renders zombie", store=True)
         farm.line(f'Render: "{render.name}" - ZOMBIETIME: {limit}s')
-        farm.emit_render_event(render, "RENDER_ZOMBIE")
+        emitted.emit_render_event(farm, render, "RENDER_ZOMBIE")
         go_offline(farm, render, TaskStatus.RenderZombie)
     else:
         watch_silence(farm, render)
@@ -215,7 +243,7 @@ def go_offline(farm: Farm, render: Render, status: int) -> None:
     render.st &= ~(ONLINE | BUSY | WOL_FALLING)
     if asleep:
         render.st |= WOL_SLEEPING
-        farm.watch_wake()
+        waking.watch_wake(farm)
     render.wol_operation_time = int(farm.now)
     render.time_launch = 0
     render.task_start_finish_time = render.turn = 0
@@ -242,12 +270,20 @@ def deregister(farm: Farm, render_id: int) -> bool:
 # -- nimby by itself (spec 7.7)
 
 
+def _automatics_of(farm: Farm, pool: Pool) -> dict[str, int] | None:
+    """Return the limits of a pool's automatics, None when all are off (spec 7.7)."""
+    if pool.id not in farm.automatics:
+        limits = {name: inherited(pool, name, 0) for name in AUTOMATICS}
+        farm.automatics[pool.id] = limits if any(value > 0 for value in limits.values()) else None
+    return farm.automatics[pool.id]
+
+
 def _mind_automatics(farm: Farm, render: Render) -> None:
     now = int(farm.now)
     pool = render.pool_node
     if pool is None:
         return
-    limits = farm.automatics_of(pool)
+    limits = _automatics_of(farm, pool)
     if limits is None:
         render.busy_time = render.idle_time = now
         return
@@ -271,7 +307,7 @@ def _mind_automatics(farm: Farm, render: Render) -> None:
             f"\n WOL idle sleep time = {span_text(limits['idle_wolsleep_time'])}"
         )
         farm.log(render, text, kind="renders auto wol sleep", store=True)
-        wol_sleep(farm, render)
+        waking.wol_sleep(farm, render)
     if 0 < limits["idle_free_time"] < idle_for and render.st & (NIMBY_OWN | NIMBY_ALL):
         text = (
             f"Automatic Nimby Free: \n Idle since: {farm.time_text(render.idle_time)}"
@@ -328,93 +364,6 @@ def set_nimby(farm: Farm, render: Render, bit: int) -> None:
         render.idle_time = now
     else:
         render.busy_time = now
-    farm.changed(render)
-    farm.place_render(render)
-    farm.solver.touch_render(render)
-
-
-def wol_sleep(farm: Farm, render: Render) -> None:
-    """Ask a render to fall asleep, or note in its log why not (spec 7.12)."""
-    reason = ""
-    if render.st & (WOL_SLEEPING | WOL_FALLING):
-        reason = "Render is already sleeping."
-    elif render.st & WOL_WAKING:
-        reason = "Can't sleep waking up render."
-    elif not render.is_online():
-        reason = "Can't sleep offline render."
-    elif render.is_busy():
-        reason = "Can't perform Wake-On-Line operations. Render is busy."
-    elif not render.netifs:
-        reason = "Can't perform Wake-On-Line operations. No network interfaces information."
-    if reason:
-        farm.log(render, reason, kind="renders wol error")
-        return
-    farm.log(render, "Sending WOL sleep request.", kind="renders wol")
-    render.st |= WOL_FALLING
-    render.wol_operation_time = int(farm.now)
-    watch_wol(farm, render)
-    events = render.events()
-    events.instruction = "sleep"
-    events.command = farm.node_text(render)
-    farm.save(render)
-    farm.changed(render)
-    farm.place_render(render)
-
-
-def wol_wake(farm: Farm, render: Render, because: str = "") -> None:
-    """Ask the farm to wake a render, or note in its log why not."""
-    reason = ""
-    if render.is_online():
-        reason = " Can't wake up online render."
-    elif render.st & WOL_FALLING:
-        reason = " Can't wake up render which is just falling a sleep."
-    elif not render.netifs:
-        reason = "Can't perform Wake-On-Line operations. No network interfaces information."
-    if reason:
-        farm.log(render, reason, kind="renders wol error")
-        return
-    farm.log(
-        render,
-        f"{because} Sending WOL wake request." if because else "Sending WOL wake request.",
-        kind="renders wol",
-    )
-    render.st |= WOL_WAKING
-    render.wol_operation_time = int(farm.now)
-    farm.sysjob_wake(render)
-    watch_wol(farm, render)
-    farm.save(render)
-    farm.changed(render)
-
-
-def watch_wol(farm: Farm, render: Render) -> None:
-    """Call for a look at a render when it should have fallen asleep or woken."""
-    settings = farm.settings
-    limit = settings.af_wolsleep_timeout if render.st & WOL_FALLING else settings.af_wolwake_timeout
-    if limit > 0:
-        farm.timers.add(render.wol_operation_time + limit + 1, "wol", render.id)
-
-
-def check_wol(farm: Farm, render: Render) -> None:
-    """End the state of a render that did not fall asleep, or did not wake; the original waits for ever."""
-    settings = farm.settings
-    falling = bool(render.st & WOL_FALLING)
-    limit = settings.af_wolsleep_timeout if falling else settings.af_wolwake_timeout
-    if not render.st & (WOL_FALLING | WOL_WAKING) or limit <= 0:
-        return
-    if int(farm.now) - render.wol_operation_time <= limit:
-        watch_wol(farm, render)
-        return
-    if not falling:
-        render.st &= ~WOL_WAKING
-        text = f"Did not wake in {limit} seconds."
-    else:
-        render.st &= ~WOL_FALLING
-        text = f"Did not fall asleep in {limit} seconds."
-        # The host may be idle for a while before it is asked again.
-        render.idle_time = int(farm.now)
-    render.wol_operation_time = int(farm.now)
-    farm.log(render, text, kind="renders wol error", store=True)
-    farm.save(render)
     farm.changed(render)
     farm.place_render(render)
     farm.solver.touch_render(render)

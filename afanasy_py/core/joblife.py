@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from afanasy_py.core import depends, running
+from afanasy_py.core import depends, emitted, running
 from afanasy_py.core.cycle import CYCLE
 from afanasy_py.core.spans import span_text
 from afanasy_py.core.task_states import DON, ERR, OFF, RDY, WRC
@@ -121,7 +121,7 @@ def delete(farm: Farm, job: Job) -> None:
         return
     job.deleting = job.locked = True
     job.st = (job.st | OFF) & ~RDY
-    farm.emit_job_events(job, ["JOB_DELETED"])
+    emitted.emit_job_events(farm, job, ["JOB_DELETED"])
     if not job.running_tasks_num:
         finish_deletion(farm, job)
         return
@@ -201,7 +201,7 @@ def on_state(farm: Farm, job: Job, old_st: int) -> None:
         names = [
             name for bit, name in ((ERR, "JOB_ERROR"), (DON, "JOB_DONE")) if job.st & bit and not old_st & bit
         ]
-        farm.emit_job_events(job, names)
+        emitted.emit_job_events(farm, job, names)
 
 
 def wake_waiters(farm: Farm, job: Job) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from afanasy_py.core import depends, frames, joblife, replies
+from afanasy_py.core import depends, emitted, frames, joblife, replies
 from afanasy_py.core.block import (
     MASTER_ON_SLAVE,
     MULTIHOST,
@@ -394,7 +394,7 @@ def finish(farm: Farm, job: Job) -> JsonAnswer:
     farm.log(job, "Initialized.")
     # COMPAT(created-while-locked): the event shows job and user as they are in the middle of registration.
     job.user.locked = True
-    farm.emit_job_events(job, ["JOB_CREATED"])
+    emitted.emit_job_events(farm, job, ["JOB_CREATED"])
     job.user.locked = False
     prepare_new(farm, job)
     named = f"{job.name}@{job.user_name}"

@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from afanasy_py.core import depends, joblife, registration
+from afanasy_py.core import depends, joblife, registration, waking
 from afanasy_py.core.block import Block
 from afanasy_py.core.branch import Branch, parent_path
-from afanasy_py.core.hosts import watch_wol
 from afanasy_py.core.job import (
     FLAG_IGNORE_NIMBY,
     FLAG_IGNORE_PAUSED,
@@ -321,9 +320,9 @@ def restore_renders(farm: Farm, renders: list[StoredNode]) -> None:
             render.st = render.st & ~WOL_FALLING | WOL_SLEEPING
         if render.st & WOL_WAKING:
             render.wol_operation_time = now
-            watch_wol(farm, render)
+            waking.watch_wol(farm, render)
         if render.st & WOL_SLEEPING:
-            farm.watch_wake()
+            waking.watch_wake(farm)
 
 
 # -- users and branches

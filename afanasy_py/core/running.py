@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from afanasy_py.core import emitted, watching
 from afanasy_py.core.block import VAR_CAPACITY
 from afanasy_py.core.changes import Output, TaskFile
-from afanasy_py.core.farmpart import release_tickets, take_tickets
+from afanasy_py.core.farmpart import pool_value, release_tickets, take_tickets
 from afanasy_py.core.node import drop_one
 from afanasy_py.core.pool import POOL_BUSY
 from afanasy_py.core.render import BUSY, SICK
@@ -257,7 +258,7 @@ def update_task(farm: Farm, update: TaskUp, render: Render | None) -> None:
         farm.log_task(block, number, update.log)
     if failed:
         note_error_host(farm, block, number, run.render.name)
-    farm.after_update(block, number, update)
+    watching.hear(farm, block, number, update)
 
 
 def _close_lost(update: TaskUp, render: Render | None) -> None:
@@ -290,7 +291,7 @@ def take_texts(farm: Farm, block: Block, number: int, update: TaskUp) -> None:
     for name, content in update.files:
         farm.changes.files.append(TaskFile(job.id, block.block_num, number, name, content))
     if update.files:
-        farm.on_task_files(block, number, [name for name, _ in update.files])
+        watching.note_files(farm, block, number, [name for name, _ in update.files])
 
 
 def apply_status(farm: Farm, run: Run, update: TaskUp) -> bool:
@@ -397,7 +398,7 @@ def give_back_resources(farm: Farm, run: Run, *, failed: bool) -> None:
         _withdraw_start(render, run)
     farm.solver.count_end(block, render, run.capacity, service)
     if run.tickets:
-        farm.on_tickets_released(render, run.tickets)
+        farm.on_tickets_released(run.tickets)
     if failed:
         _count_sick(farm, run)
     else:
@@ -421,7 +422,7 @@ def _withdraw_start(render: Render, run: Run) -> None:
 def _count_sick(farm: Farm, run: Run) -> None:
     """Note an error of a user on a render; enough of them in a row make it sick (spec 7.8)."""
     render, user = run.render, run.exec.user_name
-    limit = farm.inherited(render, "sick_errors_count", 0)
+    limit = pool_value(render, "sick_errors_count", 0)
     if limit <= 0:
         render.sick_users.clear()
         return
@@ -432,7 +433,7 @@ def _count_sick(farm: Farm, run: Run) -> None:
         farm.save(render)
         text = f"Got sick after {limit} errors:" + "".join(f"\n{name}" for name in render.sick_users)
         farm.log(render, text, kind="renders sick", store=True)
-        farm.emit_render_event(render, "RENDER_SICK")
+        emitted.emit_render_event(farm, render, "RENDER_SICK")
 
 
 def note_error_host(farm: Farm, block: Block, number: int, host: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from afanasy_py.core import hosts
+from afanasy_py.core import emitted, hosts
 from afanasy_py.core.render import Render
 from afanasy_py.msg.records.hostres import HostRes
 from afanasy_py.msg.records.render_update import RenderUpdate
@@ -180,11 +180,11 @@ def test_custom_data_of_any_of_those_concerned_counts(whose: str) -> None:
     system = SystemFarm()
     system.act("jobs", [1], operation="pause")
     render = system.add_render()
-    system.farm.emit_render_event(render, "RENDER_SICK")
+    emitted.emit_render_event(system.farm, render, "RENDER_SICK")
     assert events(system) == []
     node = {"renders": render.id, "users": system.keeper.job.user.id, "jobs": 1, "pools": 1}[whose]
     system.act(whose, [node], params={"custom_data": SOMETHING})
-    system.farm.emit_render_event(render, "RENDER_SICK")
+    emitted.emit_render_event(system.farm, render, "RENDER_SICK")
     assert events(system) == [["RENDER_SICK"]]
 
 
@@ -205,12 +205,12 @@ def test_with_merging_on_the_server_only_configured_events_are_queued() -> None:
 def test_the_method_may_be_in_the_custom_data_of_another_node() -> None:
     system = SystemFarm(**MERGING)
     render = told_render(system)
-    system.farm.emit_render_event(render, "RENDER_SICK")
+    emitted.emit_render_event(system.farm, render, "RENDER_SICK")
     assert events(system) == []
     admin = system.keeper.job.user.id
     system.act("users", [admin], params={"custom_data": configured("RENDER_SICK")})
-    system.farm.emit_render_event(render, "RENDER_ZOMBIE")
-    system.farm.emit_render_event(render, "RENDER_SICK")
+    emitted.emit_render_event(system.farm, render, "RENDER_ZOMBIE")
+    emitted.emit_render_event(system.farm, render, "RENDER_SICK")
     assert events(system) == [["RENDER_SICK"]]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from afanasy_py.core import hosts
+from afanasy_py.core import emitted, hosts
 from afanasy_py.msg.records.address import Address, NetIF
 from afanasy_py.msg.records.hostres import HostRes
 from afanasy_py.msg.records.render import Render as RenderRecord
@@ -119,6 +119,6 @@ def test_an_event_of_a_render(golden: Callable[[str], str]) -> None:
     render = system.farm.renders.by_name["render01"]
     system.act("renders", [render.id], operation={"type": "set_pool", "name": "/cpu"})
     system.wait(2)
-    system.farm.check_overload(render)
+    emitted.check_overload(system.farm, render)
     system.wait(2)
     assert plain(last_event(system)) == plain(golden("RENDER_OVERLOAD"))

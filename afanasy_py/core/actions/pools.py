@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from afanasy_py.core import hosts
 from afanasy_py.core.actions import farm_ops, renders
 from afanasy_py.core.actions.action import Action, Operations
 from afanasy_py.core.fields import ABSENT, POOL_PARAMS, apply_fields, get_str
@@ -39,7 +40,7 @@ def _set_params(action: Action, pool: Pool) -> None:
             action.farm.solver.touch_pool(pool)
     apply_fields(pool, action.params, fields, action.note)
     if action.log_info:
-        action.farm.pool_params_changed(pool)
+        hosts.heed_pool(action.farm, pool)
     elif any(key in action.params for key in _SILENT):
         _tasks_changed(action, pool)
 

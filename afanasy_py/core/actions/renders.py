@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from afanasy_py.core import hosts, running
+from afanasy_py.core import emitted, hosts, running, waking
 from afanasy_py.core.actions import farm_ops
 from afanasy_py.core.actions.action import Action, Operations
 from afanasy_py.core.fields import ABSENT, RENDER_PARAMS, apply_fields, get_bool, get_str
@@ -142,12 +142,12 @@ def _delete(action: Action, render: Render) -> None:
 
 @render_operation("wol_sleep")
 def _wol_sleep(action: Action, render: Render) -> None:
-    hosts.wol_sleep(action.farm, render)
+    waking.wol_sleep(action.farm, render)
 
 
 @render_operation("wol_wake")
 def _wol_wake(action: Action, render: Render) -> None:
-    hosts.wol_wake(action.farm, render)
+    waking.wol_wake(action.farm, render)
 
 
 @render_operation("farm")
@@ -201,7 +201,7 @@ def _move(farm: Farm, render: Render, pool: Pool) -> None:
     if render.is_online():
         hosts.set_periods(render, render.events())
         hosts.watch_silence(farm, render)
-    farm.watch_no_task(render)
+    emitted.watch_no_task(farm, render)
     if old is not None:
         farm.changed(old)
     farm.changed(pool)
