@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from time import perf_counter
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +14,7 @@ from afanasy_py.arguments import parse_arguments
 from afanasy_py.config import load_config
 from afanasy_py.msg.framing import Form, Request
 from afanasy_py.msg.types import MsgType
-from afanasy_py.net.work import BURST_SECONDS, WAIT_MOST, measure
+from afanasy_py.net.work import BURST_SECONDS, WAIT_MOST
 
 BUSY, OTHER = "10.0.0.1", "10.0.0.2"
 ASKS = Request(Form.TEXT, MsgType.TJSON, 0, b'{"get":{"type":"users"}}')
@@ -35,7 +36,7 @@ def test_who_takes_much_of_the_servers_time_waits(app: App, monkeypatch: pytest.
     monkeypatch.setattr(app_module, "gevent", SimpleNamespace(sleep=slept.append))
     app.dispatch(ASKS, BUSY)
     assert slept == []
-    app.work.note(BUSY, BURST_SECONDS + 1.0, measure())
+    app.work.note(BUSY, BURST_SECONDS + 1.0, perf_counter())
     assert "users" in json.loads(app.dispatch(ASKS, BUSY).text)
     assert slept[0] == pytest.approx(2.0, abs=0.5)
     app.dispatch(ASKS, OTHER)
@@ -43,7 +44,7 @@ def test_who_takes_much_of_the_servers_time_waits(app: App, monkeypatch: pytest.
 
 
 def test_who_takes_far_too_much_is_refused(app: App) -> None:
-    app.work.note(BUSY, BURST_SECONDS + WAIT_MOST, measure())
+    app.work.note(BUSY, BURST_SECONDS + WAIT_MOST, perf_counter())
     answer = json.loads(app.dispatch(ASKS, BUSY).text)
     assert answer["info"]["text"].startswith(f"Too many expensive requests from {BUSY}: try again in ")
 
@@ -56,5 +57,11 @@ def test_an_expensive_request_is_counted_and_a_cheap_one_is_not(
     moments = iter([0.0, 1.5])
     monkeypatch.setattr(app_module, "measure", lambda: next(moments))
     app.dispatch(ASKS, BUSY)
-    assert app.work.wait(BUSY, 1.5) == 0.0
     assert len(app.work) == 1
+
+
+def test_hosts_never_wait(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app_module, "gevent", None)  # to wait would be a bug
+    app.work.note(BUSY, BURST_SECONDS + WAIT_MOST, perf_counter())
+    answer = app.dispatch(Request(Form.BINARY, MsgType.TRenderUpdate, 0, b""), BUSY)
+    assert b"TInvalid" in answer.text

@@ -26,6 +26,9 @@ from afanasy_py.store.image import Image
 FOLDER = "journal"
 #: A segment that is longer is followed by a new one, bytes; so much is replayed at a start at most, roughly.
 SEGMENT_MOST = 16 * 1024 * 1024
+#: When a start had to replay more bytes it writes a snapshot at once: a server that is killed again and again
+#: before the mirror came to write one would start more slowly each time.
+REPLAY_MOST = 2 * SEGMENT_MOST
 #: A segment is made longer by so many zeros at once, bytes: to write over them is all that a frame needs,
 #: while a file that grows has its size written too, together with whatever else the file system holds back.
 _ROOM = 1 << 20
@@ -152,8 +155,14 @@ def read_snapshot(disk: Disk, path: Path) -> tuple[str, Image, int]:
     return head["journal"], image, int(head["next_frame"])
 
 
-def load_snapshot(disk: Disk, folder: Path) -> tuple[str, Image, int, int]:
-    """Return the id of the journal, its newest snapshot, the number of the segment and the frame after it.
+def load_snapshot(disk: Disk, folder: Path, before: Position | None = None) -> tuple[str, Image, int, int]:
+    """Return the id of the journal, a snapshot, the number of the segment and the frame after it.
+
+    Args:
+        disk: Does the reading.
+        folder: Of the journal.
+        before: Take the newest snapshot that has nothing of what is behind this place, or the oldest of all.
+            None: the newest of all.
 
     Raises:
         StoreError: There is none, or it is damaged.
@@ -161,8 +170,11 @@ def load_snapshot(disk: Disk, folder: Path) -> tuple[str, Image, int, int]:
     snapshots = _numbered(disk, folder, "snapshot")
     if not snapshots:
         raise StoreError(f"{folder}: there is no snapshot")
-    name, image, next_frame = read_snapshot(disk, snapshot_path(folder, snapshots[-1]))
-    return name, image, snapshots[-1], next_frame
+    number = snapshots[-1]
+    if before is not None:
+        number = max((n for n in snapshots if n <= before.segment), default=snapshots[0])
+    name, image, next_frame = read_snapshot(disk, snapshot_path(folder, number))
+    return name, image, number, next_frame
 
 
 def has_journal(disk: Disk, folder: Path) -> bool:
@@ -194,7 +206,11 @@ def load(disk: Disk, folder: Path) -> Loaded:
     """
     name, image, first, next_frame = load_snapshot(disk, folder)
     loaded = Loaded(name, image, first, next_frame, Position(first, 0))
-    numbers = [number for number in _numbered(disk, folder, "segment") if number >= first]
+    there = _numbered(disk, folder, "segment")
+    numbers = [number for number in there if number >= first]
+    if not numbers and first - 1 in there:
+        # The mirror still reads it, and the writer cuts it off where it ends.
+        loaded.end = Position(first - 1, read_segment(disk, folder, first - 1).end)
     if numbers != list(range(first, first + len(numbers))):
         raise StoreError(f"{folder}: of the segments from {first} on there are only {numbers}")
     segments = [read_segment(disk, folder, number) for number in numbers]
@@ -299,12 +315,14 @@ def _pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(piece)
 
 
-def drop_before(disk: Disk, folder: Path, number: int) -> None:
-    """Remove the snapshots and segments that a newer snapshot stands for."""
-    for kind in ("segment", "snapshot"):
-        for old in _numbered(disk, folder, kind):
-            if old < number:
-                disk.remove(folder / f"{kind}.{old}")
+def older(disk: Disk, folder: Path, number: int) -> list[Path]:
+    """Return the segments and snapshots that a newer snapshot stands for, in the order in which they may go."""
+    return [
+        folder / f"{kind}.{old}"
+        for kind in ("segment", "snapshot")
+        for old in _numbered(disk, folder, kind)
+        if old < number
+    ]
 
 
 class Writer:

@@ -45,6 +45,8 @@ class Source:
     problems: list[str]
     #: True when the journal begins anew with this image.
     is_new: bool
+    #: Bytes of the journal that were replayed.
+    replayed: int = 0
 
 
 def find_server_journal(disk: Disk, root: Path) -> str | None:
@@ -84,7 +86,7 @@ def read_source(disk: Disk, root: Path, *, put_aside: bool) -> Source:
             else:
                 return Source(
                     loaded.image, loaded.journal_id, loaded.next_segment, loaded.next_frame,
-                    loaded.end.offset, "journal", problems, is_new=False,
+                    loaded.end.offset, "journal", problems, is_new=False, replayed=loaded.replayed,
                 )  # fmt: skip
         elif put_aside:
             if mirror is not None and mirror.clean:

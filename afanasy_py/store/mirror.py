@@ -27,8 +27,8 @@ from afanasy_py.store.journal import (
     Mirror,
     Position,
     boot_id,
-    drop_before,
     load_snapshot,
+    older,
     read_mirror,
     write_mirror,
     write_snapshot,
@@ -89,8 +89,11 @@ class MirrorWriter:
         self._disk = disk
         self._root = root
         self._folder = root / FOLDER
-        self.journal, self.image, self._segment, self._next_frame = load_snapshot(disk, self._folder)
         mirror = read_mirror(disk, self._folder)
+        self.journal, self.image, self._segment, self._next_frame = load_snapshot(
+            disk, self._folder, mirror.position if mirror is not None else Position(0, 0)
+        )
+        self._drop_before(self._segment)
         start = Position(self._segment, 0)
         #: What is before it is in the files already.
         self._mirrored = mirror.position if mirror is not None else start
@@ -297,8 +300,15 @@ class MirrorWriter:
         self._changed_since_snapshot = False
         self._note()
         if self._follower.position >= self._mirrored:
+            self._drop_before(number)
+
+    def _drop_before(self, number: int) -> None:
+        """Remove the part of the journal that a snapshot stands for and that is in the files."""
+        paths = older(self._disk, self._folder, number)
+        if paths:
             os.sync()  # outputs are in the files only, once their segment is gone
-            drop_before(self._disk, self._folder, number)
+        for path in paths:
+            self._disk.remove(path)
 
     def finish(self) -> None:
         """Write everything, after the server has written its last frame.
@@ -316,7 +326,7 @@ class MirrorWriter:
             )
             self._follower.position = Position(number, 0)
             self._note(clean=True)
-            drop_before(self._disk, self._folder, number)
+            self._drop_before(number)
         else:
             self._note(clean=True)
 

@@ -23,7 +23,7 @@ from afanasy_py.store import journal, layout
 from afanasy_py.store.capture import Batch, Capture, node_folder
 from afanasy_py.store.disk import Disk
 from afanasy_py.store.journal import FOLDER, Position, Writer
-from afanasy_py.store.load import begin_again, begin_journal, fill_farm, read_source
+from afanasy_py.store.load import Source, begin_again, begin_journal, fill_farm, read_source
 from afanasy_py.store.mirror_process import STOP_SECONDS, MirrorProcess
 from afanasy_py.store.outputs import Outputs
 from afanasy_py.store.records import KINDS, encode_serial
@@ -151,6 +151,8 @@ class Store:
         except OSError as error:
             raise StoreError(f"{self.root}: the store cannot be used: {error}") from None
         image = source.image
+        if source.replayed > journal.REPLAY_MOST:
+            self._write_snapshot(source)
         for problem in fill_farm(farm, source, self.root):
             log.error("store: %s", problem)
         farm.tokens.learn(farm.jobs, now)
@@ -170,6 +172,20 @@ class Store:
             source.origin, len(farm.jobs), len(farm.renders), len(farm.users),
         )  # fmt: skip
         self._start_loops()
+
+    def _write_snapshot(self, source: Source) -> None:
+        """Spare the next start what this one had to replay; the mirror removes what that stands for."""
+        try:
+            journal.write_snapshot(
+                self._disk,
+                self._folder,
+                source.journal_id,
+                source.image,
+                source.next_segment,
+                source.next_frame,
+            )
+        except OSError as error:
+            log.warning("store: no snapshot could be written: %s", error)
 
     def _start_loops(self) -> None:
         self._writer_loop = gevent.spawn(self._write_loop)

@@ -422,6 +422,23 @@ def test_a_damaged_journal_falls_back_to_the_files_and_what_can_be_read(
     assert {p.parent.name.partition(".")[2] for p in server.root.glob("jobs/0/*/data.json")} == names
 
 
+def test_many_short_lives_do_not_make_the_start_longer(
+    server: StoredFarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "REPLAY_MOST", 5000)
+    replayed = []
+    for life in range(12):
+        server.add_job(f"job{life}", frames=30)
+        server.act("jobs", [server.farm.jobs_serial + 1], operation={"type": "skip"})
+        server = server.again()
+        replayed.append(journal.load(server.disk, server.root / journal.FOLDER).replayed)
+    assert max(replayed) < 6000, replayed
+    assert len(server.farm.jobs) == 13
+    server = server.again(clean=True)
+    assert len(list(server.root.glob("jobs/0/*/data.json"))) == 13
+    assert [name for name in server.disk.names(server.root / journal.FOLDER) if "segment" in name][1:] == []
+
+
 def test_a_write_that_broke_off_is_as_if_it_never_was(server: StoredFarm) -> None:
     server.add_job("kept")
     server.add_job("torn")

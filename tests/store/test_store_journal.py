@@ -195,6 +195,35 @@ def test_the_mirror_writes_follows_and_replaces_what_it_has_written(
     assert users(folder) == [n for n in range(1, 20) if n != 18] + [30]
 
 
+def test_a_snapshot_that_is_ahead_of_the_mirror_spares_the_start_and_keeps_what_the_mirror_lacks(
+    folder: Path,
+) -> None:
+    root = folder.parent
+    writer = writer_of(folder)
+    writer.append(user(1))
+    writer.append(user(2))
+    mirror = MirrorWriter(Disk(), root)
+    mirror.step()
+    writer.append(records.encode_removed("users", 1, 0, "users/0/1.u"))
+    writer.append(user(3))
+    loaded = journal.load(Disk(), folder)
+    journal.write_snapshot(
+        Disk(), folder, "id", loaded.image, loaded.next_segment, loaded.next_frame
+    )  # the server, at a start; it is killed before it writes anything
+    again = journal.load(Disk(), folder)
+    assert (again.replayed, again.next_segment, again.next_frame) == (0, 1, loaded.next_frame)
+    writer_of(folder).append(user(4))
+    assert users(folder) == [2, 3, 4]
+    mirror = MirrorWriter(Disk(), root)
+    while mirror.step():
+        pass
+    assert {path.name for path in root.glob("users/0/*")} == {"2.u", "3.u", "4.u"}
+    # With the next one the old parts are gone, for the files have all that was in them.
+    MirrorWriter(Disk(), root)
+    assert Disk().names(folder).count("snapshot.0") == Disk().names(folder).count("segment.0") == 0
+    assert users(folder) == [2, 3, 4]
+
+
 def test_a_mirror_that_cannot_write_tries_again(folder: Path) -> None:
     root = folder.parent
     writer = writer_of(folder)
