@@ -23,6 +23,8 @@ GRACE_SEC = 1.0
 def run_command(command: str, directory: str, limit_sec: int) -> str:
     """Run a command through the shell; return the command, how it ended, and what it printed, on lines.
 
+    Of one that succeeded and printed nothing only the command is told, as the original does.
+
     Args:
         command: For the shell.
         directory: Where it runs; a folder that is not there, or empty: where the server runs.
@@ -51,6 +53,8 @@ def run_command(command: str, directory: str, limit_sec: int) -> str:
     reader.join(timeout=GRACE_SEC)
     reader.kill()
     text = output.text()
+    if child.returncode == 0 and not text:
+        return command
     return f"{command}\n{end}" + (f"\n{text}" if text else "")
 
 
