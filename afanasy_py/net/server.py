@@ -39,8 +39,8 @@ log = logging.getLogger(__name__)
 CONNECTIONS_MOST = 20_000
 #: Files that the rest of the server may need.
 FILES_SPARED = 200
-#: Accepted in one go before others get their turn: few, so that answers that wait for the disk go out soon.
-ACCEPT_MOST = 16
+#: Accepted in one go before others get their turn.
+ACCEPT_MOST = 64
 #: Pause between looks at peers that are waited for, seconds.
 LOOK_SECONDS = 0.25
 #: Pause of accepting when nobody can be dropped, seconds.
