@@ -12,7 +12,7 @@ ROOT = Path(afanasy_py.__file__).parent
 #: {layer: layers below it that it may import}. A layer is a module or a package right in `afanasy_py`.
 BASE = {"errors", "settings"}
 SMALL = BASE | {"ip_masks", "paths"}
-ACCESS = {"errors", "ip_masks", "access"}
+ACCESS = {"errors", "ip_masks", "recent", "access"}
 CORE = BASE | ACCESS | {"msg", "stats_rows"}
 OUTSIDE = SMALL | CORE | {"core", "sysjob"}
 CONFIG = {"config", "config_files", "arguments", "machine", "clock", "logs"}
@@ -21,7 +21,8 @@ ALLOWED: dict[str, set[str]] = {
     "settings": {"errors"},
     "stats_rows": set(),
     "ip_masks": {"errors"},
-    "access": {"errors", "ip_masks"},
+    "recent": set(),
+    "access": {"errors", "ip_masks", "recent"},
     "paths": set(),
     "msg": BASE,
     "core": CORE,
@@ -62,7 +63,7 @@ IMPURE = {
     "asyncio", "gevent", "io", "multiprocessing", "os", "pathlib", "psycopg2", "random", "secrets", "select",
     "shutil", "signal", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "threading", "time", "uuid",
 }  # fmt: skip
-PURE_LAYERS = ("access", "core", "msg", "sysjob", "errors", "stats_rows", "ip_masks")
+PURE_LAYERS = ("access", "core", "msg", "sysjob", "errors", "stats_rows", "ip_masks", "recent")
 #: Built-in functions that a pure layer must not call.
 IMPURE_CALLS = {"open", "print", "input"}
 

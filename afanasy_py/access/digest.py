@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from afanasy_py.errors import AfanasyError
+from afanasy_py.recent import keep
 
 #: A nonce must be used so soon after it was made, seconds.
 FRESH_SECONDS = 600.0
@@ -132,19 +133,12 @@ class Logins:
             raise LoginError("the user or the password is wrong", guess=True)
         if not 0 < count < _COUNT_MOST:
             raise LoginError("nc is out of range", guess=False)
-        if login is None:
-            login = self._begin(nonce, user)
+        login = login or Login(user)
         if not login.take(count):
             raise LoginError("the request was there before", guess=False)
         login.used = now
-        self._logins.move_to_end(nonce)
+        keep(self._logins, nonce, login, LOGINS_MOST)
         return user
-
-    def _begin(self, nonce: str, user: str) -> Login:
-        while len(self._logins) >= LOGINS_MOST:
-            self._logins.popitem(last=False)
-        login = self._logins[nonce] = Login(user)
-        return login
 
     def _check_fresh(self, nonce: str, address: str, now: float) -> None:
         if not self._is_of(nonce, address):

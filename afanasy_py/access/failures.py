@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from afanasy_py.recent import keep
+
 #: Failures are forgotten after so many seconds.
 MEMORY_SECONDS = 600.0
 #: Addresses that are remembered; of more, the one that failed longest ago is forgotten.
@@ -47,11 +49,9 @@ class FailedLogins:
             return
         failures = self._by_address.get(address)
         if failures is None or now - failures.last > MEMORY_SECONDS:
-            failures = self._by_address[address] = _Failures()
+            failures = _Failures()
         failures.count += 1
         failures.last = now
         if failures.count >= self.most:
             failures.blocked_until = now + min(WAIT_LEAST * 2 ** (failures.count - self.most), WAIT_MOST)
-        self._by_address.move_to_end(address)
-        while len(self._by_address) > ADDRESSES_MOST:
-            self._by_address.popitem(last=False)
+        keep(self._by_address, address, failures, ADDRESSES_MOST)

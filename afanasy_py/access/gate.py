@@ -17,6 +17,7 @@ from afanasy_py.access.roles import Identity, Right, Role
 from afanasy_py.access.tokens import Tokens, id_of
 from afanasy_py.errors import AfanasyError
 from afanasy_py.ip_masks import holder
+from afanasy_py.recent import keep
 
 #: An address whose somebody has logged in may fetch files of tasks for so long, seconds.
 PICTURES_SECONDS = 600.0
@@ -92,7 +93,7 @@ class Gate:
                 raise DeniedError("Access denied: logins and tokens are taken over TLS only (af_access_tls).")
             identity = self._by_token(address, token, now) if token else self._by_login(address, auth, now)
             if identity.has(Right.READ):
-                self._note_seen(address, now)
+                keep(self._seen, address, now, ADDRESSES_MOST)
             return identity
         known = self.rules.networks.identity_of(address)
         if known is None:
@@ -117,17 +118,8 @@ class Gate:
         """Return whether a refusal of an address should be logged: a host that is refused asks each second."""
         if now - self._told.get(address, -TOLD_SECONDS) < TOLD_SECONDS:
             return False
-        self._told[address] = now
-        self._told.move_to_end(address)
-        while len(self._told) > ADDRESSES_MOST:
-            self._told.popitem(last=False)
+        keep(self._told, address, now, ADDRESSES_MOST)
         return True
-
-    def _note_seen(self, address: str, now: float) -> None:
-        self._seen[address] = now
-        self._seen.move_to_end(address)
-        while len(self._seen) > ADDRESSES_MOST:
-            self._seen.popitem(last=False)
 
     def _by_token(self, address: str, text: str, now: float) -> Identity:
         token = self.tokens.find(text, now)

@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 
 from afanasy_py.ip_masks import holder
+from afanasy_py.recent import keep
 
 #: A request that took less is not counted, seconds.
 CHEAP_SECONDS = 0.01
@@ -48,10 +49,7 @@ class Work:
         if took < CHEAP_SECONDS or not self.share:
             return
         address = holder(address)
-        self._debts[address] = (self._owes(address, now) + took, now)
-        self._debts.move_to_end(address)
-        while len(self._debts) > ADDRESSES_MOST:
-            self._debts.popitem(last=False)
+        keep(self._debts, address, (self._owes(address, now) + took, now), ADDRESSES_MOST)
 
     def wait(self, address: str, now: float) -> float:
         """Return how many seconds an address has to wait before its next request."""
