@@ -103,8 +103,8 @@ def user_of(caller: Caller, claimed: str) -> str:
     return caller.identity.user or claimed if caller.identity is not None else claimed
 
 
-def check_job(caller: Caller, params: Any, *, has_pre_commands: bool) -> None:
-    """Refuse a job of another user, and commands on the server's host.
+def check_job(caller: Caller, params: Any) -> None:
+    """Refuse a job of another user.
 
     Raises:
         RequestError: It may not be sent.
@@ -116,8 +116,6 @@ def check_job(caller: Caller, params: Any, *, has_pre_commands: bool) -> None:
     owner = claimed if type(claimed) is str else ""
     if owner != user_of(caller, owner):
         require(caller, Right.ALL_JOBS, f"send jobs of the user {owner}")
-    if has_pre_commands:
-        require(caller, Right.SERVER, "run commands on the server (command_pre)")
 
 
 def check_user(caller: Caller, name: str) -> None:
@@ -164,8 +162,7 @@ def check_action(caller: Caller, kind: str, node: Any, request: dict[str, Any]) 
             require(caller, Right.ALL_JOBS, f"give the job {node.name} to another user")
     elif kind == "monitors":
         require(caller, Right.READ)
-        operation = request.get("operation")
-        if node.user_name != user or (type(operation) is dict and operation.get("type") == "message"):
+        if node.user_name != user or operation_type(request) == "message":
             require(caller, Right.FARM, f"do this to the monitor {node.name}")
     elif kind == "users" and node.name == user and "params" not in request and _moves_jobs(request):
         require(caller, Right.OWN_JOBS)
@@ -174,9 +171,14 @@ def check_action(caller: Caller, kind: str, node: Any, request: dict[str, Any]) 
 
 
 def _moves_jobs(request: dict[str, Any]) -> bool:
-    operation = request.get("operation")
-    name = operation.get("type") if type(operation) is dict else None
+    name = operation_type(request)
     return type(name) is str and name.startswith("move_jobs_")
+
+
+def operation_type(request: dict[str, Any]) -> Any:
+    """Return what an action calls its operation, which may be of any type; None: it has no operation."""
+    operation = request.get("operation")
+    return operation.get("type") if type(operation) is dict else None
 
 
 # -- the audit log
@@ -208,16 +210,11 @@ def note_action(
     named = list(names)
     if not named:
         return
-    operation, params = request.get("operation"), request.get("params")
-    if (
-        not refused
-        and request["type"] == "monitors"
-        and type(operation) is dict
-        and operation.get("type") == "watch"
-    ):
+    operation, params = operation_type(request), request.get("params")
+    if not refused and request["type"] == "monitors" and operation == "watch":
         return  # who watches only looks
     words = [str(request["type"])]
-    words += [str(operation.get("type"))] if type(operation) is dict else []
+    words += [str(operation)] if type(request.get("operation")) is dict else []
     words += [f"set {','.join(map(str, params))[:200]}"] if type(params) is dict else []
     more = f" and {len(named) - NAMED_MOST} more" if len(named) > NAMED_MOST else ""
     what = f"{' '.join(words)}: {', '.join(named[:NAMED_MOST])}{more}"

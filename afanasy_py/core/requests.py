@@ -140,10 +140,7 @@ def _get(farm: Farm, params: Any, caller: Caller) -> Result:
 def _action(farm: Farm, params: Any, caller: Caller) -> Result:
     from afanasy_py.core.actions import act
 
-    answer = act(farm, params, caller)
-    if not isinstance(answer, SlowAction):
-        farm.cycle.pass_one()
-    return answer
+    return act(farm, params, caller)
 
 
 def _job(farm: Farm, params: Any, caller: Caller) -> Result:
@@ -156,12 +153,14 @@ def _job(farm: Farm, params: Any, caller: Caller) -> Result:
             return replies.reply({"id": made.id, "serial": made.serial})
         if refusal := farm.why_no_jobs():
             raise RequestError(refusal)
-        access.check_job(caller, params, has_pre_commands=False)
+        access.check_job(caller, params)
         job = registration.read_job(farm, params)
         registration.check_commands(farm, job)
-        access.check_job(caller, params, has_pre_commands=bool(registration.commands_before(job)))
+        commands = registration.commands_before(job)
+        if commands:
+            access.require(caller, Right.SERVER, "run commands on the server (command_pre)")
         job.sender = f"{job.user_name}@{job.host_name} {caller.address}"
-        job.runs_first = bool(registration.commands_before(job))
+        job.runs_first = bool(commands)
         registration.register(farm, job)
         farm.tokens.keep(token, job, farm.now)
     except RequestError as error:
@@ -171,7 +170,6 @@ def _job(farm: Farm, params: Any, caller: Caller) -> Result:
         )
         return replies.reply({"id": 0, "serial": 0, "error": str(error)})
     access.note(farm, caller, f"job {job.name}[{job.id}] of {job.user_name}", user=job.user_name)
-    commands = registration.commands_before(job)
     if commands:
         return RunFirst(job, commands)
     return registration.finish(farm, job)

@@ -50,30 +50,21 @@ def act(farm: Farm, request: Any, caller: Caller) -> Answer | SlowAction:
     if caller.identity is not None and caller.identity.user and type(request) is dict:
         request["user_name"] = caller.identity.user
     kind, ids, mask = _read_envelope(request)
-    operation = request.get("operation")
-    launches = type(operation) is dict and operation.get("type") == "launch_cmd"
-    if launches and not farm.settings.af_server_launch_cmd:
+    operation = access.operation_type(request)
+    if operation == "launch_cmd" and not farm.settings.af_server_launch_cmd:
         raise RequestError("Commands on hosts are switched off (af_server_launch_cmd).")
     action = Action(farm, request, caller)
     table: Table[Any] = getattr(farm, kind)
     found = [] if ids else _find_by_mask(table, mask)
-    steps = _act_on_all(action, kind, _each_of_ids(action, table, ids) if ids else iter(found))
-    deletes = kind == "jobs" and type(operation) is dict and operation.get("type") == "delete"
-    if deletes and (len(ids) or len(found)) > STEP_JOBS:
-        return SlowAction(_end_cycle_after(farm, steps))
-    return SlowAction(steps).finish()
-
-
-def _end_cycle_after(farm: Farm, steps: Generator[None, None, Answer]) -> Generator[None, None, Answer]:
-    answer = yield from steps
-    farm.cycle.pass_one()
-    return answer
+    steps = SlowAction(_act_on_all(action, kind, _each_of_ids(action, table, ids) if ids else iter(found)))
+    is_long = kind == "jobs" and operation == "delete" and (len(ids) or len(found)) > STEP_JOBS
+    return steps if is_long else steps.finish()
 
 
 def _act_on_all(action: Action, kind: str, nodes: Iterator[Any]) -> Generator[None, None, Answer]:
-    """Do an action to all its nodes, return the answer; a step is as long as `STEP_JOBS` nodes take."""
+    """Do an action to all its nodes, end the cycle and return the answer; a step takes `STEP_JOBS` nodes."""
     farm, request, caller = action.farm, action.request, action.caller
-    answer = replies.error("Action node(s) not found.")
+    answer: Answer = replies.error("Action node(s) not found.")
     done: list[str] = []
     refused: list[str] = []
     why = ""
@@ -94,7 +85,9 @@ def _act_on_all(action: Action, kind: str, nodes: Iterator[Any]) -> Generator[No
             yield
     access.note_action(farm, caller, request, done)
     access.note_action(farm, caller, request, refused, why)
-    return action.answer(answer)
+    answer = action.answer(answer)
+    farm.cycle.pass_one()
+    return answer
 
 
 def _read_envelope(request: Any) -> tuple[str, list[int], str]:
