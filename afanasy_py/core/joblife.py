@@ -216,14 +216,19 @@ def wake_waiters(farm: Farm, job: Job) -> None:
 
 def watch_life(farm: Farm, job: Job) -> None:
     """Call for a look at a job when its life time will be over."""
-    life = job.time_life if job.time_life >= 0 else job.user.jobs_life_time
+    life = _life_of(job)
     if life > 0 and not job.is_sysjob():
         farm.timers.add(max(job.time_creation + life + 1, farm.now + CYCLE), "life", job.id)
 
 
+def _life_of(job: Job) -> int:
+    """Return how many seconds a job stays after its creation; 0: for ever."""
+    return job.time_life if job.time_life >= 0 else job.user.jobs_life_time
+
+
 def check_life(farm: Farm, job: Job) -> None:
     """Delete a job whose life time is over (spec 8.3)."""
-    life = job.time_life if job.time_life >= 0 else job.user.jobs_life_time
+    life = _life_of(job)
     if life <= 0 or job.is_sysjob() or job.deleting:
         return
     if int(farm.now) - job.time_creation > life:

@@ -70,23 +70,26 @@ def wol_wake(farm: Farm, render: Render, because: str = "") -> None:
 
 def watch_wol(farm: Farm, render: Render) -> None:
     """Call for a look at a render when it should have fallen asleep or woken."""
-    settings = farm.settings
-    limit = settings.af_wolsleep_timeout if render.st & WOL_FALLING else settings.af_wolwake_timeout
+    limit = _wol_limit(farm, render)
     if limit > 0:
         farm.timers.add(render.wol_operation_time + limit + 1, "wol", render.id)
 
 
+def _wol_limit(farm: Farm, render: Render) -> int:
+    """Return how many seconds a render may take to fall asleep or to wake."""
+    settings = farm.settings
+    return settings.af_wolsleep_timeout if render.st & WOL_FALLING else settings.af_wolwake_timeout
+
+
 def check_wol(farm: Farm, render: Render) -> None:
     """End the state of a render that did not fall asleep, or did not wake; the original waits for ever."""
-    settings = farm.settings
-    falling = bool(render.st & WOL_FALLING)
-    limit = settings.af_wolsleep_timeout if falling else settings.af_wolwake_timeout
+    limit = _wol_limit(farm, render)
     if not render.st & (WOL_FALLING | WOL_WAKING) or limit <= 0:
         return
     if int(farm.now) - render.wol_operation_time <= limit:
         watch_wol(farm, render)
         return
-    if not falling:
+    if not render.st & WOL_FALLING:
         render.st &= ~WOL_WAKING
         text = f"Did not wake in {limit} seconds."
     else:
