@@ -50,15 +50,12 @@ from afanasy_py.stats_rows import LogRow
 from afanasy_py.store.store import Store
 from afanasy_py.supervisor import Supervisor
 from afanasy_py.sysjob.job import SystemJobKeeper
+from afanasy_py.turns import let_others
 
 log = logging.getLogger(__name__)
 
 #: The longest sleep of the loop, seconds; timers of the farm decide when it is shorter.
 IDLE_SECONDS = 1.0
-
-#: The pause between the steps of a long answer. Without any, gevent would go on for fifty steps before it looks
-#: whether somebody has asked something.
-TURN_SECONDS = 1e-6
 #: When the farm's loop has not turned for so long, seconds, the server is not well: it does so each second.
 STUCK_SECONDS = 15.0
 #: A stop takes no longer, seconds; files of the original's layout that are not complete then are written on
@@ -226,9 +223,7 @@ class App:
                 return refusal
             begin = measure()
             result: Any = self._handle(request, caller)
-            took = measure() - begin
-            if took > CHEAP_SECONDS:
-                self.work.note(caller.address, took, perf_counter())
+            self.work.note(caller.address, measure() - begin, perf_counter())
         else:
             result = self._handle(request, caller)
         self._keep(self.carry_out())
@@ -325,7 +320,7 @@ class App:
                     took = 0.0
             if answer is None:
                 # GEVENT: others have their turn; the steps look nodes up again.
-                gevent.sleep(TURN_SECONDS)
+                let_others()
         self._keep(ticket)
         return answer
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import gevent
 from prometheus_client import CollectorRegistry, exposition
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
@@ -29,6 +28,7 @@ from afanasy_py.core.figures import REQUEST_BOUNDS, Histogram
 from afanasy_py.core.task_states import DON, ERR, OFF, RDY, RUN
 from afanasy_py.msg.framing import Form, Request
 from afanasy_py.msg.types import MsgType, RenderState
+from afanasy_py.turns import let_others
 
 if TYPE_CHECKING:
     from afanasy_py.core.farm import Farm
@@ -166,7 +166,7 @@ class Metrics:
         for number, job in enumerate(list(self._farm.jobs.by_id.values())):
             if number % JOBS_AT_ONCE == JOBS_AT_ONCE - 1:
                 # GEVENT: jobs come and go; those that were there are counted as they are now.
-                gevent.sleep(0)
+                let_others()
             if job.is_sysjob() or job.gone:
                 continue
             states[job_state(job.st)] += 1

@@ -39,13 +39,14 @@ ALLOWED: dict[str, set[str]] = {
     "stats": OUTSIDE,
     "audit": OUTSIDE,
     "guard": OUTSIDE | {"config"},
-    "metrics": OUTSIDE | {"net", "store", "stats"},
+    "turns": set(),
+    "metrics": OUTSIDE | {"net", "store", "stats", "turns"},
     "site": OUTSIDE | {"net", "guard", "metrics"},
     "supervisor": set(),
     "pre_command": set(),
     "app": OUTSIDE
     | CONFIG
-    | {"net", "store", "stats", "audit", "guard", "metrics", "site", "supervisor", "pre_command"},
+    | {"net", "store", "stats", "audit", "guard", "metrics", "site", "supervisor", "pre_command", "turns"},
     "cli": SMALL | CONFIG | {"app"},
     "install": SMALL,
     # Programs of their own beside the server:
