@@ -98,7 +98,7 @@ class Guard:
     # -- who asks
 
     def caller_of(self, request: Request, peer: str) -> Caller:
-        """Return who sends a request, as far as that can be told without looking into it."""
+        """Return who sends a request, as far as that can be told without looking into it; access control is on."""
         token, secure, address = request.token, request.secure, peer
         head = request.head
         if head is not None:
@@ -110,7 +110,7 @@ class Guard:
                 if any(mask.matches(peer) for mask in self._proxies):
                     address = _forwarded_for(headers.get("x-forwarded-for", ""), peer)
                     secure = headers.get("x-forwarded-proto", "").lower() == "https"
-                elif self._farm.gate is not None:
+                else:
                     # The proxy's own address must not give its role to everybody behind it.
                     address = _unlisted(peer)
         return Caller(address, token=token, secure=secure)

@@ -219,7 +219,8 @@ class Server:
             client.setblocking(False)
             self.accepted += 1
             peer = address[0].removeprefix("::ffff:")
-            of_peer = self.of_address.get(holder(peer), 0)
+            owner = holder(peer)
+            of_peer = self.of_address.get(owner, 0)
             if of_peer >= self._most_of_one > 0:
                 self.refused += 1
                 self._complaints.say(
@@ -230,7 +231,7 @@ class Server:
             if self.connections >= self._most:
                 self._make_room()
             self.unanswered += 1
-            self.of_address[holder(peer)] = of_peer + 1
+            self.of_address[owner] = of_peer + 1
             try:
                 for option in self._options:
                     client.setsockopt(*option)

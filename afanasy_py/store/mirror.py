@@ -90,11 +90,11 @@ class MirrorWriter:
         self._root = root
         self._folder = root / FOLDER
         mirror = read_mirror(disk, self._folder)
-        self.journal, self.image, self._segment, self._next_frame = load_snapshot(
+        self.journal, self.image, segment, _ = load_snapshot(
             disk, self._folder, mirror.position if mirror is not None else Position(0, 0)
         )
-        self._drop_before(self._segment)
-        start = Position(self._segment, 0)
+        self._drop_before(segment)
+        start = Position(segment, 0)
         #: What is before it is in the files already.
         self._mirrored = mirror.position if mirror is not None else start
         self._follower = Follower(disk, self._folder, start)
