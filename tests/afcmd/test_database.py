@@ -1,7 +1,3 @@
-import pytest
-
-pytest.importorskip("psycopg2")
-
 from afanasy_py import afcmd_db
 from afanasy_py.afcmd.command import COMMANDS
 

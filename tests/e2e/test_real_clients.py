@@ -1,6 +1,6 @@
 """The unmodified clients of CGRU against our server: afrender, afcmd and the Python API.
 
-``AFSERVER_CGRU`` names a CGRU tree with the programs built in it; without it these runs are skipped.
+``AFSERVER_ORIGINAL`` names a CGRU tree with the programs built in it; without it these runs are skipped.
 """
 
 import contextlib
@@ -18,14 +18,14 @@ import pytest
 from afanasy_py import paths
 from afanasy_py.demo import Client, free_port
 
-TREE = Path(os.environ.get("AFSERVER_CGRU") or "/absent")
+TREE = Path(os.environ.get("AFSERVER_ORIGINAL") or "/absent")
 PROGRAMS = TREE / "afanasy" / "bin"
 
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(
         not (PROGRAMS / "afrender").is_file() or not (PROGRAMS / "afcmd").is_file(),
-        reason="AFSERVER_CGRU names no CGRU tree with built programs",
+        reason="AFSERVER_ORIGINAL names no CGRU tree with built programs",
     ),
 ]
 

@@ -1,6 +1,6 @@
 """The unmodified services of CGRU in the unmodified afrender do the work of our system job.
 
-``AFSERVER_CGRU`` names a CGRU tree with the programs built in it; without it these runs are skipped.
+``AFSERVER_ORIGINAL`` names a CGRU tree with the programs built in it; without it these runs are skipped.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(
         not (PROGRAMS / "afrender").is_file(),
-        reason="AFSERVER_CGRU names no CGRU tree with built programs",
+        reason="AFSERVER_ORIGINAL names no CGRU tree with built programs",
     ),
 ]
 

@@ -1,6 +1,5 @@
 """The demonstration."""
 
-import importlib.util
 import json
 import socket
 import subprocess
@@ -53,8 +52,6 @@ def test_every_block_of_the_job_waits_for_one_that_exists() -> None:
 
 @pytest.mark.e2e
 def test_the_whole_farm_runs_and_is_gone() -> None:
-    if importlib.util.find_spec("afanasy_py.app") is None:
-        pytest.skip("the server is not here yet")
     done = subprocess.run(
         [sys.executable, "-m", "afanasy_py.demo", "--fast"],
         capture_output=True,

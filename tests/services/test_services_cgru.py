@@ -1,4 +1,4 @@
-"""Services of a CGRU tree run in our host unchanged; ``AFSERVER_CGRU`` names the tree."""
+"""Services of a CGRU tree run in our host unchanged; ``AFSERVER_ORIGINAL`` names the tree."""
 
 import json
 import os
@@ -32,10 +32,10 @@ Ask = Callable[..., dict[str, Any]]
 @pytest.fixture(params=["tree", "files"])
 def ask(request: pytest.FixtureRequest, tmp_path: Path) -> Ask:
     """Ask a service of a whole tree, or of single files of it over our base service."""
-    tree = Path(os.environ.get("AFSERVER_CGRU") or "/absent")
+    tree = Path(os.environ.get("AFSERVER_ORIGINAL") or "/absent")
     services = tree / "afanasy" / "python" / "services"
     if not services.is_dir():
-        pytest.skip("there is no CGRU tree here (AFSERVER_CGRU)")
+        pytest.skip("there is no CGRU tree here (AFSERVER_ORIGINAL)")
     environ = {**os.environ, "HOME": str(tmp_path), "PYTHONPATH": str(paths.PACKAGE.parent)}
     folders: list[str] = []
     if request.param == "tree":

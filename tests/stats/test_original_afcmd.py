@@ -1,6 +1,6 @@
 """The original's database commands on tables that this server made.
 
-``AFSERVER_CGRU`` names a CGRU tree with the programs built in it; without it these runs are skipped.
+``AFSERVER_ORIGINAL`` names a CGRU tree with the programs built in it; without it these runs are skipped.
 """
 
 import os
@@ -12,13 +12,15 @@ import pytest
 from afanasy_py import afcmd_db
 from tests.stats.stats_helpers import plain_waits, select
 
-TREE = Path(os.environ.get("AFSERVER_CGRU") or "/absent")
+TREE = Path(os.environ.get("AFSERVER_ORIGINAL") or "/absent")
 AFCMD = TREE / "afanasy" / "bin" / "afcmd"
 NAMES = ("jobs", "tasks", "logs")
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.skipif(not AFCMD.is_file(), reason="AFSERVER_CGRU names no CGRU tree with built programs"),
+    pytest.mark.skipif(
+        not AFCMD.is_file(), reason="AFSERVER_ORIGINAL names no CGRU tree with built programs"
+    ),
 ]
 
 
