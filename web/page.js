@@ -30,6 +30,8 @@ let shown = "jobs";
 let limit = ROWS;
 let monitor = 0;
 let drawing = false;
+/** The job that is deleted when the question is answered with yes. */
+let asked = 0;
 /** When the numbers of the farm are due again. */
 let summaryAt = 0;
 
@@ -44,13 +46,11 @@ async function act(id, type) {
   } catch (error) { fail(error); }
 }
 
-async function remove(job) {
+/** Ask before a job is deleted; what the buttons of the question do stands at the end. */
+function remove(job) {
   at("ask-text").textContent = `Delete the job "${job.name}" with everything that was kept of it?`;
-  const dialog = at("ask");
-  dialog.returnValue = "no";
-  dialog.showModal();
-  await new Promise((done) => dialog.addEventListener("close", done, { once: true }));
-  if (dialog.returnValue === "yes") await act(job.id, "delete");
+  asked = job.id;
+  at("ask").showModal();
 }
 
 function actions(job) {
@@ -299,6 +299,7 @@ at("show-hosts").addEventListener("click", () => show("hosts"));
 at("filter").addEventListener("input", draw);
 at("more").addEventListener("click", () => { limit += ROWS; draw(); });
 at("leave").addEventListener("click", () => { logOut(); location.reload(); });
+at("ask-yes").addEventListener("click", () => act(asked, "delete"));
 at("who").addEventListener("submit", (event) => event.preventDefault());
 at("name").value = localStorage.getItem("afserver name") ?? "";
 at("name").addEventListener("change", () => localStorage.setItem("afserver name", at("name").value.trim()));
