@@ -57,9 +57,9 @@ class Follower:
         self.position = Position(number, 0)
         return True
 
-    def has_next(self) -> bool:
-        """Return whether there is a segment behind the current one."""
-        return self._has_head(self.position.segment + 1)
+    def has_next(self, count: int = 1) -> bool:
+        """Return whether there are so many segments behind the current one."""
+        return self._has_head(self.position.segment + count)
 
     def _has_head(self, number: int) -> bool:
         try:

@@ -13,6 +13,7 @@ import os
 import select
 import signal
 import sys
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,14 +35,16 @@ from afanasy_py.store.journal import (
     write_snapshot,
 )
 
-#: Pause between two looks at the journal, seconds: what changes twice within it is written once. After a look
-#: that found much the pause is longer.
+#: Pause between two looks at the journal, seconds: what changes twice within it is written once.
 PAUSE_SECONDS = 1.0
-PAUSE_MOST_SECONDS = 10.0
-#: So many files are written for each second of the pause.
+#: So many files are written at once; then it is seen whether the server is still there.
+PULSE_FILES = 16
+#: With pauses between them so many files are written in a second, or more if they would take longer than that.
+#: Without, a busy farm would share its processor with the kernel, which knows no priorities.
 FILES_A_SECOND = 500
-#: After so many files it is seen whether the server is still there.
-PULSE_FILES = 64
+WRITE_SECONDS = 120.0
+#: There are no pauses when the journal is so many segments ahead.
+HURRY_SEGMENTS = 4
 #: Pause after an error of the disk, seconds.
 ERROR_PAUSE_SECONDS = 5.0
 NICE = 19
@@ -77,13 +80,14 @@ class Server:
 class MirrorWriter:
     """Brings the files of the layout up to date."""
 
-    def __init__(self, disk: Disk, root: Path, pulse: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, disk: Disk, root: Path, pulse: Callable[[float], object] = bool) -> None:
         """Read the snapshot.
 
         Args:
             disk: Does the reading and writing.
             root: Root of the store.
-            pulse: Called again and again while much is written; what it raises ends the writing.
+            pulse: Called again and again while much is written, with the seconds to wait before more is; what
+                it raises ends the writing.
         """
         self._pulse = pulse
         self._disk = disk
@@ -101,14 +105,12 @@ class MirrorWriter:
         #: What has to be written: ("node", kind, id, 0), ("tasks", job, block, 0), ("task", job, block, task)
         self._dirty: dict[tuple[str, str | int, int, int], None] = {}
         #: Outputs and files, with the serials of their jobs.
-        self._contents: list[tuple[int, records.Output | records.File]] = []
+        self._contents: deque[tuple[int, records.Output | records.File]] = deque()
         self._changed_since_snapshot = False
         self._noted: Position | None = None
         self._boot = boot_id()
         #: True while more waits than was read at once.
         self.is_behind = False
-        #: Files that were written by the last step, roughly.
-        self.written = 0
         if mirror is None or (not mirror.clean and mirror.boot != self._boot):
             self._mirrored = start
             self.mark_all()
@@ -210,20 +212,28 @@ class MirrorWriter:
         Raises:
             OSError: Something cannot be written; all that is not written is still to be written.
         """
-        dirty = self._dirty
-        self.written = len(dirty) + len(self._contents)
+        dirty, contents = self._dirty, self._contents
+        pause = self._pause(len(dirty) + len(contents))
         # Nodes make the folders that the others go into.
         for count, key in enumerate(sorted(dirty, key=_order)):
+            if count % PULSE_FILES == 0:
+                self._pulse(pause)
             self._write_one(key)
             del dirty[key]
-            if count % PULSE_FILES == 0:
-                self._pulse()
-        while self._contents:
-            serial, record = self._contents[0]
+        while contents:
+            if len(contents) % PULSE_FILES == 0:
+                self._pulse(pause)
+            serial, record = contents[0]
             job = self.image.nodes["jobs"].get(record.job_id)
             if job is not None and job.serial == serial:
                 self._write_content(job, record)
-            del self._contents[0]
+            contents.popleft()
+
+    def _pause(self, files: int) -> float:
+        """Return how long to wait before each `PULSE_FILES` of so many files, seconds."""
+        if files <= PULSE_FILES or self._follower.has_next(HURRY_SEGMENTS):
+            return 0.0
+        return PULSE_FILES * min(1 / FILES_A_SECOND, WRITE_SECONDS / files)
 
     def _write_one(self, key: tuple[str, str | int, int, int]) -> None:
         what, first, second, third = key
@@ -372,8 +382,7 @@ def _follow(writer: MirrorWriter, server: Server) -> int:
             pause = ERROR_PAUSE_SECONDS
         else:
             told = ""
-            wanted = max(PAUSE_SECONDS, writer.written / FILES_A_SECOND)
-            pause = 0.0 if writer.is_behind else min(wanted, PAUSE_MOST_SECONDS)
+            pause = 0.0 if writer.is_behind else PAUSE_SECONDS
 
 
 def main() -> int:

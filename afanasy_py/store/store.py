@@ -41,6 +41,10 @@ T = TypeVar("T")
 
 #: What nobody waits for is written at the latest so long after it happened, seconds.
 LAZY_SECONDS = 0.2
+#: After a batch for which so many waited, the next one collects for so many seconds at least: to hand a batch to
+#: the thread that writes costs as much as what is in it.
+GATHER_FROM = 3
+GATHER_SECONDS = 0.002
 #: Pause after a failed write, seconds.
 RETRY_SECONDS = 1.0
 #: An answer waits so long for the disk at most, seconds.
@@ -93,6 +97,8 @@ class Store:
         #: All batches up to this one are on the disk.
         self._written = 0
         self._wanted = Event()
+        #: How many wait for the batch that is being collected.
+        self._waiters = 0
         self._lazy: Any = None
         self._writer_loop: Any = None
         self._keeper_loop: Any = None
@@ -218,6 +224,7 @@ class Store:
             if self._result is None:
                 self._result = AsyncResult()
             result = self._result
+        self._waiters += 1
         self._wanted.set()
         # GEVENT: may switch here; the farm goes on meanwhile.
         result.get()
@@ -288,8 +295,11 @@ class Store:
             if self._lazy is not None:
                 self._lazy.stop()
                 self._lazy = None
-            written = self._write_batch()
-            if not written and not self._closing:
+            waiters, self._waiters = self._waiters, 0
+            if self._write_batch():
+                if waiters >= GATHER_FROM:
+                    gevent.sleep(GATHER_SECONDS)
+            elif not self._closing:
                 gevent.sleep(RETRY_SECONDS)
                 self._wanted.set()
 

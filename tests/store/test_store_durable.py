@@ -253,6 +253,35 @@ def test_many_that_wait_share_one_write(tmp_path: Path) -> None:
     assert all(job.annotation == "x" for job in server.again().farm.jobs if job.id > 1)
 
 
+def test_after_a_batch_of_many_the_next_one_collects_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "GATHER_SECONDS", 0.9)
+    disk = FaultyDisk()
+    server = StoredFarm(tmp_path / "store", disk)
+    jobs = [server.add_job(f"j{n}") for n in range(store_module.GATHER_FROM)]
+
+    def edit(number: int) -> None:
+        jobs[number].annotation += "x"
+        server.farm.save(jobs[number])
+        server.keep()
+
+    def edit_one_by_one() -> int:
+        writes = disk.writes
+        for number in range(len(jobs)):
+            edit(number)
+        return disk.writes - writes
+
+    def edit_all(pause: float) -> int:
+        writes = disk.writes
+        gevent.joinall([gevent.spawn_later(n * pause, edit, n) for n in range(len(jobs))], raise_error=True)
+        return disk.writes - writes
+
+    assert edit_one_by_one() == len(jobs)
+    edit_all(0)
+    assert edit_all(0.05) == 1
+
+
 # -- trouble
 
 

@@ -12,7 +12,16 @@ from afanasy_py.store import journal, records
 from afanasy_py.store.disk import Disk
 from afanasy_py.store.image import Image
 from afanasy_py.store.journal import Mirror, Position, Writer
-from afanasy_py.store.mirror import MirrorWriter, Server, ServerGoneError, run
+from afanasy_py.store.mirror import (
+    FILES_A_SECOND,
+    HURRY_SEGMENTS,
+    PULSE_FILES,
+    WRITE_SECONDS,
+    MirrorWriter,
+    Server,
+    ServerGoneError,
+    run,
+)
 from tests.store.store_farm import FaultyDisk
 
 
@@ -222,6 +231,37 @@ def test_a_snapshot_that_is_ahead_of_the_mirror_spares_the_start_and_keeps_what_
     MirrorWriter(Disk(), root)
     assert Disk().names(folder).count("snapshot.0") == Disk().names(folder).count("segment.0") == 0
     assert users(folder) == [2, 3, 4]
+
+
+def test_much_is_written_with_pauses_unless_the_journal_is_far_ahead(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    writer = writer_of(folder)
+    mirror = MirrorWriter(Disk(), folder.parent, pauses.append)
+    writer.append(user(1))
+    mirror.step()
+    assert sum(pauses) == 0  # little is written at once
+    for number in range(1, 501):
+        writer.append(user(number, "a"))
+    mirror.step()
+    assert sum(pauses) == pytest.approx(500 / FILES_A_SECOND, rel=0.05)
+    assert (folder.parent / "users/0/500.u/data.json").exists()
+    pauses.clear()
+    for number in range(1, 501):
+        writer.append(user(number, "b"))
+    monkeypatch.setattr(journal, "SEGMENT_MOST", 1)
+    for number in range(HURRY_SEGMENTS):
+        writer.append(user(number + 1, "c"))
+    mirror.step()
+    assert pauses
+    assert sum(pauses) == 0
+    assert mirror.is_behind
+
+
+def test_a_million_files_are_not_written_for_longer_than_it_takes(folder: Path) -> None:
+    mirror = MirrorWriter(Disk(), folder.parent)
+    assert mirror._pause(1_000_000) * 1_000_000 / PULSE_FILES == pytest.approx(WRITE_SECONDS)
 
 
 def test_a_mirror_that_cannot_write_tries_again(folder: Path) -> None:
