@@ -137,6 +137,7 @@ class MirrorWriter:
 
         Raises:
             OSError: Something cannot be written; it is tried again with the next step.
+            StoreError: The store is gone.
         """
         frames = self._follower.take()
         much = sum(len(frame.payload) for frame in frames) > READ_MOST // 2
@@ -211,6 +212,7 @@ class MirrorWriter:
 
         Raises:
             OSError: Something cannot be written; all that is not written is still to be written.
+            StoreError: The store is gone.
         """
         dirty, contents = self._dirty, self._contents
         pause = self._pause(len(dirty) + len(contents))
@@ -257,7 +259,7 @@ class MirrorWriter:
     def _write_node(self, node: NodeImage) -> None:
         folder = f"{self._root}/{node.folder}"
         if node.kind == "jobs":
-            self._disk.make_folder(f"{folder}/tasks")
+            self._make_folder(f"{folder}/tasks")
             for number, block in enumerate(node.blocks):
                 # The original deletes a job that lacks one, so they come first.
                 if block.document is not None and ("tasks", node.id, number, 0) in self._dirty:
@@ -268,14 +270,19 @@ class MirrorWriter:
         try:
             self._disk.replace(path, data)
         except FileNotFoundError:
-            self._disk.make_folder(path.rpartition("/")[0])
+            self._make_folder(path.rpartition("/")[0])
             self._disk.replace(path, data)
+
+    def _make_folder(self, path: str) -> None:
+        if not self._folder.is_dir():
+            raise StoreError(f"{self._root}: the folder of the store is gone")
+        self._disk.make_folder(path)
 
     def _create(self, path: str, data: bytes) -> None:
         try:
             self._disk.create(path, data)
         except FileNotFoundError:
-            self._disk.make_folder(path.rpartition("/")[0])
+            self._make_folder(path.rpartition("/")[0])
             self._disk.create(path, data)
 
     def _write_content(self, job: NodeImage, record: records.Output | records.File) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 from pathlib import Path
 
 import pytest
@@ -278,6 +279,19 @@ def test_a_mirror_that_cannot_write_tries_again(folder: Path) -> None:
     disk.error = 0
     mirror.step()
     assert (root / "users/0/1.u/data.json").exists()
+
+
+def test_a_mirror_does_not_make_a_store_that_is_gone(folder: Path) -> None:
+    root = folder.parent
+    writer_of(folder).append(user(1))
+
+    def remove(_seconds: float) -> None:
+        shutil.rmtree(root)
+
+    mirror = MirrorWriter(Disk(), root, remove)
+    with pytest.raises(StoreError, match="is gone"):
+        mirror.step()
+    assert not root.exists()
 
 
 def test_a_mirror_leaves_at_once_when_its_server_is_gone_and_finishes_when_told(folder: Path) -> None:
