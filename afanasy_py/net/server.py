@@ -11,6 +11,7 @@ import errno
 import logging
 import socket
 from _socket import socket as RawSocket  # noqa: N812 - the plain class, without gevent's waiting
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -39,8 +40,12 @@ log = logging.getLogger(__name__)
 CONNECTIONS_MOST = 20_000
 #: Files that the rest of the server may need.
 FILES_SPARED = 200
-#: Accepted in one go before others get their turn.
-ACCEPT_MOST = 64
+#: Accepted in one go, and heard in one go, before others get their turn.
+ACCEPT_MOST = 256
+HEAR_MOST = 64
+#: Accepted connections that are not heard yet; more stay with the system, which forgets them when they are too
+#: many, and their peers try again only after a second or three.
+UNHEARD_MOST = 2048
 #: Pause between looks at peers that are waited for, seconds.
 LOOK_SECONDS = 0.25
 #: Pause of accepting when nobody can be dropped, seconds.
@@ -89,6 +94,11 @@ class Server:
         self.names = HostNames()
         #: Seconds, counted while somebody waits; only differences count.
         self.now = 0.0
+        #: Accepted connections that nobody has looked at, oldest first.
+        self._unheard: deque[Connection] = deque()
+        #: Lets more of them be heard when the loop has looked at everything else, and whether it is set.
+        self._hear_timer: Any = None
+        self._hears_soon = False
         #: Connections that wait for their peer, oldest first. Values mean nothing: it is an ordered set.
         self.waiting: dict[Connection, None] = {}
         #: Connections whose greenlet runs.
@@ -163,6 +173,7 @@ class Server:
         assert self._listener is not None
         self._watcher = get_hub().loop.io(self._listener.fileno(), 1)
         self._watcher.start(self._accept)
+        self._hear_timer = get_hub().loop.timer(0)
         self.farewell.start()
         keeper = gevent.spawn(self._look_after_waiting)
         keeper.name = "silent connections"
@@ -174,9 +185,13 @@ class Server:
             self._watcher.stop()
             self._watcher.close()
             self._watcher = None
+            self._hear_timer.stop()
+            self._hear_timer.close()
         if self._listener is not None:
             self._listener.close()
             self._listener = None
+        while self._unheard:
+            self._unheard.popleft().drop()
         for connection in list(self.waiting):
             if connection.reads:
                 connection.drop()
@@ -197,47 +212,62 @@ class Server:
 
     def _accept(self) -> None:
         """Accept what waits; called by the loop whenever something does."""
+        for _ in range(ACCEPT_MOST):
+            if len(self._unheard) >= UNHEARD_MOST or not self._accept_one():
+                break
+        if not self._hears_soon:
+            self._hear()
+
+    def _accept_one(self) -> bool:
+        """Accept a connection; return whether there may be another."""
         listener = self._listener
         assert listener is not None
-        for _ in range(ACCEPT_MOST):
-            if self.unanswered - len(self.waiting) >= self._most:
-                # All have requests that run: none can be dropped.
-                self._pause_accepting()
-                return
-            try:
-                number, address = listener._accept()  # type: ignore[attr-defined]
-            except OSError as error:
-                if error.errno in _EXHAUSTED:
-                    if not self._make_room():
-                        self._complaints.say("Cannot accept a connection: %s", error.strerror)
-                        self._pause_accepting()
-                elif error.errno not in _PASSING:
+        if self.unanswered - len(self.waiting) >= self._most:
+            # All have requests that run: none can be dropped.
+            self._pause_accepting()
+            return False
+        try:
+            number, address = listener._accept()  # type: ignore[attr-defined]
+        except OSError as error:
+            if error.errno in _EXHAUSTED:
+                if not self._make_room():
                     self._complaints.say("Cannot accept a connection: %s", error.strerror)
                     self._pause_accepting()
-                return
-            client = RawSocket(listener.family, socket.SOCK_STREAM, 0, number)
-            client.setblocking(False)
-            self.accepted += 1
-            peer = address[0].removeprefix("::ffff:")
-            owner = holder(peer)
-            of_peer = self.of_address.get(owner, 0)
-            if of_peer >= self._most_of_one > 0:
-                self.refused += 1
-                self._complaints.say(
-                    "Refused: peer=%s has %d connections (af_limit_connections)", peer, of_peer
-                )
-                client.close()
-                continue
-            if self.connections >= self._most:
-                self._make_room()
-            self.unanswered += 1
-            self.of_address[owner] = of_peer + 1
-            try:
-                for option in self._options:
-                    client.setsockopt(*option)
-            except OSError as error:
-                self._complaints.say("Cannot set an option of a socket: %s", error.strerror)
-            Connection(self, client, peer).begin()
+            elif error.errno not in _PASSING:
+                self._complaints.say("Cannot accept a connection: %s", error.strerror)
+                self._pause_accepting()
+            return False
+        client = RawSocket(listener.family, socket.SOCK_STREAM, 0, number)
+        client.setblocking(False)
+        self.accepted += 1
+        peer = address[0].removeprefix("::ffff:")
+        owner = holder(peer)
+        of_peer = self.of_address.get(owner, 0)
+        if of_peer >= self._most_of_one > 0:
+            self.refused += 1
+            self._complaints.say("Refused: peer=%s has %d connections (af_limit_connections)", peer, of_peer)
+            client.close()
+            return True
+        if self.connections >= self._most:
+            self._make_room()
+        self.unanswered += 1
+        self.of_address[owner] = of_peer + 1
+        try:
+            for option in self._options:
+                client.setsockopt(*option)
+        except OSError as error:
+            self._complaints.say("Cannot set an option of a socket: %s", error.strerror)
+        self._unheard.append(Connection(self, client, peer))
+        return True
+
+    def _hear(self) -> None:
+        """Let the oldest connections bring their requests, and more of them later."""
+        unheard = self._unheard
+        for _ in range(min(HEAR_MOST, len(unheard))):
+            unheard.popleft().begin()
+        self._hears_soon = bool(unheard)
+        if unheard:
+            self._hear_timer.start(self._hear)
 
     def leave(self, peer: str) -> None:
         """Count a connection of an address no longer among those without an answer."""

@@ -4,7 +4,7 @@ import errno
 import logging
 import socket as plain_socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gevent
@@ -20,7 +20,7 @@ from afanasy_py.net.connection import WHOLE_SECONDS
 from afanasy_py.net.farewell import CLOSE_SECONDS
 from afanasy_py.net.server import Server, socket_options
 from tests.net.conftest import StartServer
-from tests.net.net_peers import GET, PING, PONG, Peer, Stub, ask, let_run, lives, settings, until
+from tests.net.net_peers import GET, PATIENCE, PING, PONG, Peer, Stub, ask, let_run, lives, settings, until
 
 TEXT_GET = b"AFANASY 26 JSON" + GET
 NO_RENDERS = b'AFANASY 16 JSON{"renders":[\n\n]}'
@@ -255,6 +255,56 @@ def test_one_request_that_takes_long_delays_nobody(start_server: StartServer) ->
         assert waits.hears_nothing()
         done.set()
         assert waits.read(len(NO_RENDERS)) == NO_RENDERS
+
+
+@pytest.fixture
+def crowd(
+    start_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Server, list[int], list[plain_socket.socket]]]:
+    """A server that has not run since 30 peers connected and asked; and how many were unheard at each request."""
+    monkeypatch.setattr(server_module, "ACCEPT_MOST", 4)
+    monkeypatch.setattr(server_module, "HEAR_MOST", 1)
+    monkeypatch.setattr(server_module, "UNHEARD_MOST", 6)
+    unheard: list[int] = []
+
+    def dispatch(request: Request, _peer: str) -> Answer:
+        unheard.append(len(server._unheard))
+        return BinaryAnswer(5, value=request.value)
+
+    server = start_server(dispatch)
+    peers = [plain_socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) for _ in range(30)]
+    for number, peer in enumerate(peers):
+        peer.sendall(struct.pack(">iii", 81, 6, number))
+    yield server, unheard, peers
+    for peer in peers:
+        peer.close()
+
+
+def test_a_crowd_is_accepted_before_it_is_heard_and_heard_in_order(
+    crowd: tuple[Server, list[int], list[plain_socket.socket]],
+) -> None:
+    server, unheard, peers = crowd
+    until(lambda: len(unheard) == 30)
+    assert max(unheard) == 5
+    assert unheard[-1] == 0
+    assert server.accepted == 30
+    for number, peer in enumerate(peers):
+        assert peer.recv(100) == struct.pack(">iii", 81, 5, number)
+
+
+def test_a_stop_closes_those_that_were_not_heard(
+    crowd: tuple[Server, list[int], list[plain_socket.socket]],
+) -> None:
+    server, unheard, peers = crowd
+    for _ in range(3):
+        server._accept_one()
+    assert server.connections == 3
+    server.stop(seconds=0.5)
+    assert server.connections == 0
+    assert not unheard
+    for peer in peers[:3]:
+        with pytest.raises(ConnectionResetError):
+            peer.recv(100)
 
 
 # -- limits
