@@ -24,6 +24,8 @@ from afanasy_py.store.frames import HEAD_SIZE, Frame, encode_frame, frame_size, 
 from afanasy_py.store.image import Image
 
 FOLDER = "journal"
+#: A file of the folder: a server that starts lets the mirror of the one before leave, whatever is left to write.
+LEAVE = "mirror.leave"
 #: A segment that is longer is followed by a new one, bytes; so much is replayed at a start at most, roughly.
 SEGMENT_MOST = 16 * 1024 * 1024
 #: When a start had to replay more bytes it writes a snapshot at once: a server that is killed again and again

@@ -25,6 +25,7 @@ from afanasy_py.store.frames import Frame
 from afanasy_py.store.image import NodeImage
 from afanasy_py.store.journal import (
     FOLDER,
+    LEAVE,
     Mirror,
     Position,
     boot_id,
@@ -51,14 +52,21 @@ NICE = 19
 
 
 class ServerGoneError(Exception):
-    """The server has ended without a word; whoever comes next must not be kept waiting."""
+    """The server has ended without a word, or another one waits; it must not be kept waiting."""
 
 
 class Server:
-    """What the server says on the standard input."""
+    """What the server says on the standard input, and what the next one says."""
 
-    def __init__(self, fd: int = 0) -> None:
+    def __init__(self, fd: int = 0, leave: Path | None = None) -> None:
+        """Listen.
+
+        Args:
+            fd: File descriptor to read from.
+            leave: A file that the next server makes when it does not want to wait until all is written.
+        """
         self._fd = fd
+        self._leave = leave
         #: True once it said that everything is to be finished.
         self.stops = False
 
@@ -69,6 +77,8 @@ class Server:
             ServerGoneError: The server is gone.
         """
         if self.stops:
+            if self._leave is not None and self._leave.exists():
+                raise ServerGoneError
             return
         ready, _, _ = select.select([self._fd], [], [], seconds)
         if ready:
@@ -402,7 +412,8 @@ def main() -> int:
         os.nice(NICE)
     except OSError:
         pass  # it may not, and works all the same
-    return run(Path(sys.argv[1]), disk, Server())
+    root = Path(sys.argv[1])
+    return run(root, disk, Server(leave=root / FOLDER / LEAVE))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import gevent
 from afanasy_py.errors import StoreError
 from afanasy_py.store import journal
 from afanasy_py.store.disk import Disk
-from afanasy_py.store.journal import FOLDER, Position
+from afanasy_py.store.journal import FOLDER, LEAVE, Position
 
 log = logging.getLogger(__name__)
 
@@ -39,17 +39,24 @@ class MirrorProcess:
         self.position = Position(0, 0)
 
     def wait_for_old(self) -> None:
-        """Wait until that of a server that was killed has ended.
+        """Let that of a server that has ended leave, and wait for that; the new one goes on where it was.
 
         Raises:
-            StoreError: It does not.
+            StoreError: It does not, or it cannot be told.
         """
-        for _ in range(int(OLD_SECONDS / 0.05)):
-            lock = self._disk.lock(self._folder / "mirror.lock")
-            if lock is not None:
-                os.close(lock)
-                return
-            gevent.sleep(0.05)
+        leave = self._folder / LEAVE
+        try:
+            for _ in range(int(OLD_SECONDS / 0.05)):
+                lock = self._disk.lock(self._folder / "mirror.lock")
+                if lock is not None:
+                    os.close(lock)
+                    return
+                leave.touch()
+                gevent.sleep(0.05)
+        except OSError as error:
+            raise StoreError(f"{leave}: {error.strerror or error}.") from None
+        finally:
+            leave.unlink(missing_ok=True)
         raise StoreError(f"{self._root}: the server before has ended, and its files are still being written.")
 
     def start(self) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from pathlib import Path
 
+import gevent
 import pytest
 
 from afanasy_py.errors import StoreError
@@ -23,6 +25,7 @@ from afanasy_py.store.mirror import (
     ServerGoneError,
     run,
 )
+from afanasy_py.store.mirror_process import MirrorProcess
 from tests.store.store_farm import FaultyDisk
 
 
@@ -281,6 +284,39 @@ def test_a_mirror_that_cannot_write_tries_again(folder: Path) -> None:
     assert (root / "users/0/1.u/data.json").exists()
 
 
+def test_a_mirror_that_finishes_leaves_when_the_next_server_waits(folder: Path) -> None:
+    root = folder.parent
+    writer = writer_of(folder)
+    for number in range(1, 101):
+        writer.append(user(number))
+    reader, words = os.pipe()
+    os.write(words, b"stop\n")
+    leave = folder / journal.LEAVE
+    leave.touch()
+    assert run(root, Disk(), Server(reader, leave)) == 1
+    assert len(list(root.glob("users/0/*"))) < 100
+    MirrorWriter(Disk(), root).finish()
+    assert len(list(root.glob("users/0/*"))) == 100
+    os.close(reader)
+    os.close(words)
+
+
+def test_a_server_that_starts_lets_the_mirror_before_leave(folder: Path) -> None:
+    lock = Disk().lock(folder / "mirror.lock")
+    assert lock is not None
+    leave = folder / journal.LEAVE
+
+    def old() -> None:
+        while not leave.exists():
+            gevent.sleep(0.01)
+        os.close(lock)
+
+    waits = gevent.spawn(old)
+    MirrorProcess(Disk(), folder.parent).wait_for_old()
+    waits.join()
+    assert not leave.exists()
+
+
 def test_a_mirror_does_not_make_a_store_that_is_gone(folder: Path) -> None:
     root = folder.parent
     writer_of(folder).append(user(1))
@@ -295,8 +331,6 @@ def test_a_mirror_does_not_make_a_store_that_is_gone(folder: Path) -> None:
 
 
 def test_a_mirror_leaves_at_once_when_its_server_is_gone_and_finishes_when_told(folder: Path) -> None:
-    import os
-
     root = folder.parent
     writer = writer_of(folder)
     writer.append(user(1))
